@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "wicket/challenge.h"
+#include "wicket/error.h"
+
+/*
+ * The link: the private AF_UNIX SOCK_SEQPACKET socketpair between wicket-keeper and
+ * wicket-responder, made by the keeper before it starts the responder. Framing as in control.h
+ * (one message a packet, exact length a type, host byte order). Here a message that breaks a rule
+ * is fatal to the side that receives it: the other side is broken or taken over.
+ *
+ * The responder is started with these descriptors and no others:
+ */
+enum link_fd {
+    LINK_FD_NULL_IN = 0,  /* /dev/null */
+    LINK_FD_NULL_OUT = 1, /* /dev/null */
+    LINK_FD_LOG = 2,      /* see log.h */
+    LINK_FD_LINK = 3,     /* this protocol */
+    LINK_FD_ROOT = 4,     /* an empty directory owned by root, to chroot into; sidecar: /dev/null */
+    LINK_FD_LISTEN = 5,   /* one or two listening TCP sockets, IPv4 first, then IPv6-only */
+};
+/*
+ * The keeper sends LINK_SETUP at once; the responder checks its descriptors, gives up its
+ * privileges as told, and answers LINK_READY; then LINK_TOKEN and the rest.
+ */
+
+#define LINK_MAGIC   UINT32_C(0x4b4c4b57) /* "WKLK" in memory */
+#define LINK_VERSION 1
+
+enum link_type {
+    /* keeper to responder */
+    LINK_SETUP = 1,
+    LINK_TOKEN,  /* serve this key authorization; one already there is replaced */
+    LINK_FORGET, /* stop serving this token; one not there is fine */
+    LINK_PING,
+    LINK_DRAIN, /* answer LINK_DRAINED once no connection is left, at once if there is none */
+    /* responder to keeper */
+    LINK_READY = 64,
+    LINK_PONG,
+    LINK_VALIDATION, /* a key authorization was served; at most LINK_VALIDATIONS_A_SECOND are told */
+    LINK_DRAINED,
+};
+
+#define LINK_VALIDATIONS_A_SECOND 200
+
+enum link_other_requests { LINK_OTHER_NOT_FOUND, LINK_OTHER_HTTPS };
+
+struct link_header {
+    uint32_t magic;
+    uint16_t version;
+    uint16_t type;
+};
+
+struct link_setup {
+    struct link_header header;
+    uint32_t listeners;     /* 1 or 2 */
+    uint32_t sidecar;       /* 1: same uid, no chroot; 0: full mode */
+    uint32_t uid, gid;      /* full mode: who to become; never 0 */
+    uint32_t undecided;     /* connections without a full request yet, in all */
+    uint32_t undecided_per_address;
+    uint64_t deadline_ms;    /* of a connection, from accept to end */
+    uint32_t other_requests; /* enum link_other_requests */
+    uint32_t reserved;
+};
+
+struct link_token {
+    struct link_header header;
+    char key_authorization[CHALLENGE_KEY_AUTHORIZATION_MAX + 4];
+};
+
+struct link_forget {
+    struct link_header header;
+    char token[CHALLENGE_TOKEN_MAX + 8];
+};
+
+struct link_ping {
+    struct link_header header;
+    uint64_t sequence;
+};
+
+/* Something ran out since the last pong (bits of link_pong.exhausted). */
+enum { LINK_EXHAUSTED_FDS = 1, LINK_EXHAUSTED_MEMORY = 2 };
+
+struct link_pong {
+    struct link_header header;
+    uint64_t sequence;    /* of the ping */
+    uint64_t validations; /* served since start, all of them */
+    uint64_t turned_away; /* other requests (404, 308, 400, 405, nothing sent) since start */
+    uint32_t connections; /* now */
+    uint32_t exhausted;
+};
+
+struct link_validation {
+    struct link_header header;
+    uint16_t family; /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
+    uint16_t port;   /* of the validator, host order */
+    uint16_t loopback; /* 1: came in from this host itself (the self-check): not a validation from
+                          outside */
+    uint16_t reserved;
+    uint8_t address[16]; /* network order; IPv4 in the first four bytes, the rest zero */
+    char token[CHALLENGE_TOKEN_MAX + 8];
+};
+
+/* LINK_READY, LINK_DRAIN, LINK_DRAINED */
+struct link_plain {
+    struct link_header header;
+};
+
+union link_message {
+    struct link_header header;
+    struct link_setup setup;
+    struct link_token token;
+    struct link_forget forget;
+    struct link_ping ping;
+    struct link_pong pong;
+    struct link_validation validation;
+    struct link_plain plain;
+};
+
+/* As their namesakes in control.h. The check includes that key authorizations and tokens are well
+ * formed. */
+size_t link_message_length(uint16_t type);
+void link_message_init(union link_message *message, enum link_type type);
+int link_message_check(const union link_message *message, size_t length, struct error *error);
+ssize_t link_send(int socket, const union link_message *message);
+ssize_t link_receive(int socket, union link_message *message);

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+/*
+ * The log of a program: whole lines to one file descriptor, which is never opened here.
+ *
+ * The form follows from what the descriptor is: a datagram socket (connected to /dev/log) gets
+ * "<PRI>ident[pid]: line", one datagram a line, as syslog(3) would send it (RFC 3164 without the
+ * time stamp, which the daemon adds); anything else gets "ident: line\n" in one write(2).
+ * Bytes that are not printable ASCII are escaped as \xNN, so that no line can be forged; a line
+ * is cut at LOG_LINE_MAX. A log that cannot be written is not an error: nothing waits for it.
+ *
+ * log_warn and log_error append ": " and strerror(errno), log_warnx and log_errorx do not.
+ * This is the one part with state of its own (descriptor, ident), set once by main().
+ */
+
+#define LOG_LINE_MAX 1024
+
+void log_init(int fd, const char *ident, int verbose);
+int log_fd(void);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void log_errorx(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void log_warn(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void log_warnx(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Only written when `verbose` is not 0. */
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "wicket/config.h"
+#include "wicket/error.h"
+
+/*
+ * The redirect in the kernel: the table `inet wicket`, driven over one netlink socket that owns it.
+ * Every function that changes something is one atomic batch: it has happened whole when 0 is
+ * returned, and not at all when -1 is. Each waits for the kernel's answer, a second at most.
+ */
+struct redirect;
+
+#define REDIRECT_TABLE "wicket"
+
+struct redirect_counters {
+    uint64_t redirected; /* new connections from outside sent to the responder */
+    uint64_t arrived;    /* packets of these that the host's own filter let through */
+    uint64_t probed;     /* self-checks redirected */
+    uint64_t guarded;    /* packets sent directly to the responder's port, dropped */
+};
+
+/*
+ * Opens the netlink socket (close-on-exec); changes nothing. `config` is borrowed and outlives the
+ * redirect. `without_owner`: never ask for an owned table, as on a kernel before 5.12; for tests.
+ */
+int redirect_create(struct redirect **out, const struct config *config, bool without_owner,
+    struct error *error);
+/* Closes the socket, and with it an owned table. */
+void redirect_destroy(struct redirect *redirect);
+
+/*
+ * Installs the table without a lease: nothing is redirected yet. A leftover that nobody owns is
+ * replaced in the same batch. 73: somebody else owns it; 77: no CAP_NET_ADMIN; 69: the kernel lacks
+ * something, which the text names.
+ */
+int redirect_install(struct redirect *redirect, struct error *error);
+/* Whether the kernel removes the table when this process dies; after redirect_install. */
+bool redirect_is_owned(const struct redirect *redirect);
+
+/* The lease: the port redirected for config->window.lease_ms from now. Opening and re-arming are
+ * the same batch (add, delete, add), which also revives a lease that has ended. */
+int redirect_arm(struct redirect *redirect, struct error *error);
+/* Ends the lease; one that has ended already is fine. */
+int redirect_shut(struct redirect *redirect, struct error *error);
+
+/* Sends the next connections from this local source port to the redirected port through the
+ * redirect, for `timeout_ms`; the port as in sin_port, but in host order. */
+int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
+    struct error *error);
+
+/* `redirected` is read before `arrived`: a connection that is in the first and was let through is
+ * in the second too. */
+int redirect_read_counters(struct redirect *redirect, struct redirect_counters *out,
+    struct error *error);
+
+/* Deletes the table; one that is gone already is fine. */
+int redirect_remove(struct redirect *redirect, struct error *error);
+
+/*
+ * The same table as text for nft(8), as `wicket ruleset` prints it: with `owner` the line
+ * `flags owner`, with `lease` the lease element.
+ */
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+    bool lease, struct error *error);
