@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <assert.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+
+#include "base/message.h"
+#include "wicket/challenge.h"
+#include "wicket/duration.h"
+
+/* As in control.c. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic error "-Wpadded"
+#include "wicket/link.h"
+#pragma GCC diagnostic pop
+
+static_assert(sizeof(struct link_header) == sizeof(struct message_header), "one header");
+static_assert(sizeof(struct link_header) == 8, "link_header");
+static_assert(sizeof(struct link_setup) == 48, "link_setup");
+static_assert(sizeof(struct link_token) == 312, "link_token");
+static_assert(sizeof(struct link_forget) == 272, "link_forget");
+static_assert(sizeof(struct link_ping) == 16, "link_ping");
+static_assert(sizeof(struct link_pong) == 40, "link_pong");
+static_assert(sizeof(struct link_validation) == 296, "link_validation");
+static_assert(sizeof(struct link_plain) == 8, "link_plain");
+
+#define UNDECIDED_MAX 65536
+
+static int check_setup(const void *message, struct error *error)
+{
+    const struct link_setup *setup = message;
+    if (setup->sidecar == 0 && (setup->uid == 0 || setup->gid == 0))
+        return error_set(error, EX_DATAERR, "full mode, but uid %u and gid %u to become",
+                         setup->uid, setup->gid);
+    if (setup->undecided_per_address > setup->undecided)
+        return error_set(error, EX_DATAERR, "undecided_per_address is %u, over undecided, %u",
+                         setup->undecided_per_address, setup->undecided);
+    return 0;
+}
+
+static int check_validation(const void *message, struct error *error)
+{
+    const struct link_validation *validation = message;
+    if (validation->family == AF_INET6)
+        return 0;
+    for (size_t i = 4; i < sizeof(validation->address); i++) {
+        if (validation->address[i] != 0)
+            return error_set(error, EX_DATAERR, "an IPv4 address has bytes behind its end");
+    }
+    return 0;
+}
+
+static const struct message_type types[] =
+    {
+        [LINK_SETUP] =
+            {
+                .name = "setup",
+                .length = sizeof(struct link_setup),
+                .fields =
+                    {
+                        MESSAGE_RANGE(struct link_setup, listeners, 1, 2),
+                        MESSAGE_RANGE(struct link_setup, sidecar, 0, 1),
+                        MESSAGE_RANGE(struct link_setup, undecided, 1, UNDECIDED_MAX),
+                        MESSAGE_RANGE(struct link_setup, undecided_per_address, 1, UNDECIDED_MAX),
+                        MESSAGE_RANGE(struct link_setup, deadline_ms, 1, DURATION_MAX_MS),
+                        MESSAGE_RANGE(struct link_setup, other_requests, LINK_OTHER_NOT_FOUND,
+                                      LINK_OTHER_HTTPS),
+                        MESSAGE_RESERVED(struct link_setup, reserved),
+                    },
+                .check = check_setup,
+            },
+        [LINK_TOKEN] =
+            {
+                .name = "token",
+                .length = sizeof(struct link_token),
+                .fields = {MESSAGE_RULE(struct link_token, key_authorization,
+                                        MESSAGE_KEY_AUTHORIZATION)},
+            },
+        [LINK_FORGET] =
+            {
+                .name = "forget",
+                .length = sizeof(struct link_forget),
+                .fields = {MESSAGE_RULE(struct link_forget, token, MESSAGE_TOKEN)},
+            },
+        [LINK_PING] = {.name = "ping", .length = sizeof(struct link_ping)},
+        [LINK_DRAIN] = {.name = "drain", .length = sizeof(struct link_plain)},
+        [LINK_READY] = {.name = "ready", .length = sizeof(struct link_plain)},
+        [LINK_PONG] =
+            {
+                .name = "pong",
+                .length = sizeof(struct link_pong),
+                .fields = {MESSAGE_RANGE(struct link_pong, exhausted, 0,
+                                         LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY)},
+            },
+        [LINK_VALIDATION] =
+            {
+                .name = "validation",
+                .length = sizeof(struct link_validation),
+                .fields =
+                    {
+                        MESSAGE_RULE(struct link_validation, family, MESSAGE_FAMILY),
+                        MESSAGE_RANGE(struct link_validation, loopback, 0, 1),
+                        MESSAGE_RESERVED(struct link_validation, reserved),
+                        MESSAGE_RULE(struct link_validation, token, MESSAGE_TOKEN),
+                    },
+                .check = check_validation,
+            },
+        [LINK_DRAINED] = {.name = "drained", .length = sizeof(struct link_plain)},
+};
+
+static const struct message_protocol protocol = {
+    .name = "link",
+    .magic = LINK_MAGIC,
+    .version = LINK_VERSION,
+    .types = types,
+    .type_count = sizeof(types) / sizeof(types[0]),
+    .capacity = sizeof(union link_message),
+};
+
+size_t link_message_length(uint16_t type)
+{
+    return message_length(&protocol, type);
+}
+
+void link_message_init(union link_message *message, enum link_type type)
+{
+    message_init(&protocol, message, (uint16_t)type);
+}
+
+int link_message_check(const union link_message *message, size_t length, struct error *error)
+{
+    return message_check(&protocol, message, length, error);
+}
+
+ssize_t link_send(int socket, const union link_message *message)
+{
+    return message_send(&protocol, socket, message, -1);
+}
+
+ssize_t link_receive(int socket, union link_message *message)
+{
+    return message_receive(&protocol, socket, message, NULL);
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "wicket/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "base/escape.h"
+
+/* The only mutable state at file scope of the whole suite: set once, by main(), before anything
+ * logs. What logs before that goes to stderr. */
+static struct {
+    int fd;
+    int socket_type; /* SOCK_DGRAM, another type, or 0 when it is no socket */
+    int verbose;
+    char ident[32];
+} state = {.fd = STDERR_FILENO, .ident = "wicket"};
+
+void log_init(int fd, const char *ident, int verbose)
+{
+    int type = 0;
+    socklen_t length = sizeof(type);
+    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) != 0)
+        type = 0;
+    state.fd = fd;
+    state.socket_type = type;
+    state.verbose = verbose;
+    escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
+}
+
+int log_fd(void)
+{
+    return state.fd;
+}
+
+static void log_send(const char *line, size_t length)
+{
+    if (state.socket_type != 0) {
+        (void)send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return;
+    }
+    /* A pipe that is ready takes PIPE_BUF bytes at once, more than any line: a reader that has
+     * stopped reading costs lines, and never holds the program up. */
+    struct pollfd ready = {.fd = state.fd, .events = POLLOUT};
+    if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
+        write(state.fd, line, length) < 0)
+        return;
+}
+
+/* `number` is an errno to append, or 0. */
+static void log_line(int priority, int number, const char *format, va_list arguments)
+{
+    int saved_errno = errno;
+    char text[LOG_LINE_MAX];
+    if (vsnprintf(text, sizeof(text), format, arguments) < 0)
+        snprintf(text, sizeof(text), "(a log line that cannot be formatted)");
+    size_t used = strlen(text);
+    if (number != 0)
+        snprintf(text + used, sizeof(text) - used, ": %s", strerror(number));
+
+    bool datagram = state.socket_type == SOCK_DGRAM;
+    char line[LOG_LINE_MAX + 1];
+    if (datagram)
+        snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
+                 (long)getpid());
+    else
+        snprintf(line, sizeof(line), "%s: ", state.ident);
+    size_t length = strlen(line);
+    /* Room is kept for the newline, which replaces the NUL. */
+    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
+    if (!datagram)
+        line[length++] = '\n';
+    log_send(line, length);
+    errno = saved_errno;
+}
+
+void log_error(const char *format, ...)
+{
+    int number = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_ERR, number, format, arguments);
+    va_end(arguments);
+}
+
+void log_errorx(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_ERR, 0, format, arguments);
+    va_end(arguments);
+}
+
+void log_warn(const char *format, ...)
+{
+    int number = errno;
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_WARNING, number, format, arguments);
+    va_end(arguments);
+}
+
+void log_warnx(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_WARNING, 0, format, arguments);
+    va_end(arguments);
+}
+
+void log_info(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_INFO, 0, format, arguments);
+    va_end(arguments);
+}
+
+void log_debug(const char *format, ...)
+{
+    if (!state.verbose)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    log_line(LOG_DEBUG, 0, format, arguments);
+    va_end(arguments);
+}
