@@ -11,7 +11,9 @@
 /* Longer than any text that is kept, so that the cut is made in one place: by escape_copy. */
 #define DRAFT_MAX 1024
 
-static void draft_format(char *draft, size_t capacity, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void draft_format(char *draft, size_t capacity,
+                                                               const char *format,
+                                                               va_list arguments)
 {
     if (vsnprintf(draft, capacity, format, arguments) < 0)
         snprintf(draft, capacity, "(an error message that cannot be formatted)");

@@ -54,7 +54,8 @@ static void log_send(const char *line, size_t length)
 }
 
 /* `number` is an errno to append, or 0. */
-static void log_line(int priority, int number, const char *format, va_list arguments)
+__attribute__((format(printf, 3, 0))) static void log_line(int priority, int number,
+                                                           const char *format, va_list arguments)
 {
     int saved_errno = errno;
     char text[LOG_LINE_MAX];
