@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "wicket/control.h"
+#include "wicket/link.h"
+
+#define THUMBPRINT "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+/* Written once more, as a switch: the compiler asks for a line when a type is added. */
+static size_t expected_length(enum link_type type)
+{
+    switch (type) {
+    case LINK_SETUP:
+        return sizeof(struct link_setup);
+    case LINK_TOKEN:
+        return sizeof(struct link_token);
+    case LINK_FORGET:
+        return sizeof(struct link_forget);
+    case LINK_PING:
+        return sizeof(struct link_ping);
+    case LINK_PONG:
+        return sizeof(struct link_pong);
+    case LINK_VALIDATION:
+        return sizeof(struct link_validation);
+    case LINK_DRAIN:
+    case LINK_READY:
+    case LINK_DRAINED:
+        return sizeof(struct link_plain);
+    }
+    return 0;
+}
+
+static size_t make_good(union link_message *message, enum link_type type)
+{
+    link_message_init(message, type);
+    if (type == LINK_SETUP) {
+        message->setup = (struct link_setup){
+            .header = message->header,
+            .listeners = 2,
+            .uid = 1,
+            .gid = 1,
+            .undecided = 1024,
+            .undecided_per_address = 32,
+            .deadline_ms = 10000,
+        };
+    } else if (type == LINK_TOKEN) {
+        strcpy(message->token.key_authorization, "token." THUMBPRINT);
+    } else if (type == LINK_FORGET) {
+        strcpy(message->forget.token, "token");
+    } else if (type == LINK_VALIDATION) {
+        message->validation.family = AF_INET;
+        strcpy(message->validation.token, "token");
+    }
+    return link_message_length((uint16_t)type);
+}
+
+static void expect(const union link_message *message, const char *text)
+{
+    struct error error = {0};
+    size_t length = link_message_length(message->header.type);
+    int result = link_message_check(message, length, &error);
+    assert_string_equal(error.text, text);
+    assert_int_equal(error.exit_code, text[0] ? 65 : 0);
+    assert_int_equal(result, text[0] ? -1 : 0);
+}
+
+static void test_every_type(void **state)
+{
+    (void)state;
+    size_t known = 0;
+    for (uint32_t type = 0; type <= UINT16_MAX; type++) {
+        size_t length = link_message_length((uint16_t)type);
+        assert_int_equal(length, expected_length((enum link_type)type));
+        if (length == 0)
+            continue;
+        known++;
+        union link_message message;
+        memset(&message, 0xff, sizeof(message));
+        make_good(&message, (enum link_type)type);
+        assert_int_equal(message.header.magic, LINK_MAGIC);
+        assert_int_equal(message.header.version, LINK_VERSION);
+        assert_int_equal(message.header.type, type);
+        expect(&message, "");
+        assert_int_equal(link_message_check(&message, length - 1, NULL), -1);
+        assert_int_equal(link_message_check(&message, length + 1, NULL), -1);
+    }
+    assert_int_equal(known, 9);
+}
+
+/* A message of one protocol is none of the other. */
+static void test_not_the_control_protocol(void **state)
+{
+    (void)state;
+    union control_message control;
+    union link_message message;
+    struct error error = {0};
+    control_message_init(&control, CONTROL_HELLO);
+    memcpy(&message, &control, sizeof(message));
+    assert_int_equal(link_message_check(&message, sizeof(struct link_plain), &error), -1);
+    assert_string_equal(error.text, "bad link message: the peer does not speak this protocol");
+}
+
+static void test_setup(void **state)
+{
+    (void)state;
+    union link_message message;
+    make_good(&message, LINK_SETUP);
+    message.setup.listeners = 3;
+    expect(&message, "bad link message: setup: listeners is 3: it must be from 1 to 2");
+    make_good(&message, LINK_SETUP);
+    message.setup.sidecar = 2;
+    expect(&message, "bad link message: setup: sidecar is 2: it must be from 0 to 1");
+    make_good(&message, LINK_SETUP);
+    message.setup.uid = 0;
+    expect(&message, "bad link message: setup: full mode, but uid 0 and gid 1 to become");
+    message.setup.sidecar = 1;
+    expect(&message, "");
+    make_good(&message, LINK_SETUP);
+    message.setup.gid = 0;
+    expect(&message, "bad link message: setup: full mode, but uid 1 and gid 0 to become");
+    make_good(&message, LINK_SETUP);
+    message.setup.undecided = 0;
+    expect(&message, "bad link message: setup: undecided is 0: it must be from 1 to 65536");
+    make_good(&message, LINK_SETUP);
+    message.setup.undecided_per_address = 0;
+    expect(&message,
+           "bad link message: setup: undecided_per_address is 0: it must be from 1 to 65536");
+    message.setup.undecided_per_address = 1025;
+    expect(&message,
+           "bad link message: setup: undecided_per_address is 1025, over undecided, 1024");
+    make_good(&message, LINK_SETUP);
+    message.setup.deadline_ms = 0;
+    expect(&message, "bad link message: setup: deadline_ms is 0: it must be from 1 to 31622400000");
+    make_good(&message, LINK_SETUP);
+    message.setup.other_requests = LINK_OTHER_HTTPS;
+    expect(&message, "");
+    message.setup.other_requests = 2;
+    expect(&message, "bad link message: setup: other_requests is 2: it must be from 0 to 1");
+    make_good(&message, LINK_SETUP);
+    message.setup.reserved = 1;
+    expect(&message, "bad link message: setup: reserved is 1: it must be from 0 to 0");
+}
+
+static void test_token(void **state)
+{
+    (void)state;
+    union link_message message;
+    link_message_init(&message, LINK_TOKEN);
+    strcpy(message.token.key_authorization, "token");
+    expect(&message, "bad link message: token: key authorization \"token\" has no dot: it is a "
+                     "token, a dot and the account key's thumbprint");
+    make_good(&message, LINK_TOKEN);
+    memset(message.token.key_authorization, 'a', sizeof(message.token.key_authorization));
+    expect(&message, "bad link message: token: key_authorization is not terminated");
+    make_good(&message, LINK_TOKEN);
+    message.token.key_authorization[303] = 'a';
+    message.token.key_authorization[302] = 'a';
+    expect(&message, "bad link message: token: key_authorization has bytes behind its end");
+
+    link_message_init(&message, LINK_FORGET);
+    strcpy(message.forget.token, "a/b");
+    expect(&message, "bad link message: forget: token \"a/b\": character 2 is \"/\" (this is plain "
+                     "base64, not base64url); only A-Z a-z 0-9 - _ are allowed");
+    make_good(&message, LINK_FORGET);
+    memset(message.forget.token, 'a', 257);
+    message.forget.token[257] = '\0';
+    struct error error = {0};
+    assert_int_equal(link_message_check(&message, sizeof(struct link_forget), &error), -1);
+    assert_non_null(strstr(error.text, "has 257 characters"));
+    make_good(&message, LINK_FORGET);
+    memset(message.forget.token, 0, sizeof(message.forget.token));
+    expect(&message, "bad link message: forget: the token is empty: it has 1 to 256 characters");
+}
+
+static void test_validation_and_pong(void **state)
+{
+    (void)state;
+    union link_message message;
+    make_good(&message, LINK_VALIDATION);
+    message.validation.family = AF_UNIX;
+    expect(&message, "bad link message: validation: family is 1: no address family it may be");
+    make_good(&message, LINK_VALIDATION);
+    message.validation.address[3] = 1;
+    message.validation.loopback = 1;
+    expect(&message, "");
+    message.validation.address[15] = 1;
+    expect(&message, "bad link message: validation: an IPv4 address has bytes behind its end");
+    message.validation.family = AF_INET6;
+    expect(&message, "");
+    message.validation.loopback = 2;
+    expect(&message, "bad link message: validation: loopback is 2: it must be from 0 to 1");
+    message.validation.loopback = 0;
+    message.validation.reserved = 7;
+    expect(&message, "bad link message: validation: reserved is 7: it must be from 0 to 0");
+    message.validation.reserved = 0;
+    message.validation.token[0] = '\n';
+    struct error error = {0};
+    assert_int_equal(link_message_check(&message, sizeof(struct link_validation), &error), -1);
+
+    make_good(&message, LINK_PONG);
+    message.pong.exhausted = LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY;
+    expect(&message, "");
+    message.pong.exhausted = 4;
+    expect(&message, "bad link message: pong: exhausted is 4: it must be from 0 to 3");
+}
+
+static void test_round_trip(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    for (uint16_t type = 0; type < 128; type++) {
+        size_t length = link_message_length(type);
+        if (length == 0)
+            continue;
+        union link_message sent;
+        union link_message received;
+        make_good(&sent, (enum link_type)type);
+        memset(&received, 0xff, sizeof(received));
+        assert_int_equal(link_send(fds[0], &sent), length);
+        assert_int_equal(link_receive(fds[1], &received), length);
+        assert_memory_equal(&received, &sent, sizeof(sent));
+    }
+    close(fds[0]);
+    union link_message message;
+    assert_int_equal(link_receive(fds[1], &message), 0);
+    close(fds[1]);
+}
+
+/* The responder is handed nothing once it runs. */
+static void test_no_descriptor_is_taken(void **state)
+{
+    (void)state;
+    int fds[2];
+    union control_message control;
+    union link_message message;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    control_message_init(&control, CONTROL_STATUS);
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(next >= 0);
+    assert_int_equal(control_send(fds[0], &control, next), sizeof(struct control_plain));
+    assert_int_equal(link_receive(fds[1], &message), -1);
+    assert_int_equal(errno, EBADMSG);
+    assert_int_equal(fcntl(next + 1, F_GETFD), -1);
+    close(next);
+    close(fds[0]);
+    close(fds[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_not_the_control_protocol),
+        cmocka_unit_test(test_setup),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_validation_and_pong),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_no_descriptor_is_taken),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
