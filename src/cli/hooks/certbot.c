@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/hooks/certbot.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/arguments.h"
+#include "cli/deadline.h"
+#include "cli/hooks/hooks.h"
+#include "cli/publish.h"
+#include "cli/settings.h"
+#include "cli/start.h"
+#include "wicket/quote.h"
+
+/*
+ * certbot ignores the exit status of its hooks and goes on whatever they say: it shows standard
+ * error, and hands standard output of auth to cleanup as CERTBOT_AUTH_OUTPUT. It sets its
+ * variables in its own environment and never removes that one, so that from the second
+ * certificate of one `certbot renew` on, auth finds the output of an earlier challenge there. A
+ * call without a word is therefore told apart by what the variable holds, not by its presence:
+ * auth prints the token, and only this challenge's cleanup finds the same token again.
+ */
+
+static int need(const char **out, char *const *environment, const char *name, struct error *error)
+{
+    *out = environment_get(environment, name);
+    if (*out == NULL || (*out)[0] == '\0') {
+        return error_set(error, EX_USAGE,
+                         "hook certbot: %s is not set: to be called by certbot --manual "
+                         "--preferred-challenges http; see wicket hook --help",
+                         name);
+    }
+    return 0;
+}
+
+int certbot_read_environment(struct certbot_call *out, char *const *environment,
+                             struct error *error)
+{
+    const char *token;
+    const char *validation;
+    if (need(&out->domain, environment, "CERTBOT_DOMAIN", error) < 0 ||
+        need(&token, environment, "CERTBOT_TOKEN", error) < 0 ||
+        need(&validation, environment, "CERTBOT_VALIDATION", error) < 0) {
+        return -1;
+    }
+    if (challenge_parse(&out->challenge, validation, strlen(validation), error) < 0) {
+        error_prefix(error, "CERTBOT_VALIDATION");
+        return -1;
+    }
+    if (strcmp(out->challenge.token, token) != 0) {
+        return error_set(error, EX_DATAERR,
+                         "CERTBOT_TOKEN %s is not the token of CERTBOT_VALIDATION",
+                         QUOTE(token, strlen(token)));
+    }
+    out->auth_output = environment_get(environment, "CERTBOT_AUTH_OUTPUT");
+    return 0;
+}
+
+enum certbot_phase certbot_guess_phase(const struct certbot_call *call)
+{
+    if (call->auth_output == NULL) {
+        return CERTBOT_AUTH;
+    }
+    return strcmp(call->auth_output, call->challenge.token) == 0 ? CERTBOT_CLEANUP : CERTBOT_EITHER;
+}
+
+/* *removed: whether the token was registered. */
+static int clean_up(const struct certbot_call *call, const struct settings *settings,
+                    const char *purpose, bool *removed, struct error *error)
+{
+    *removed = false;
+    struct connection connection = CONNECTION_CLOSED;
+    bool running;
+    if (connection_find(&connection, settings, deadline_in(CONNECTION_ESTABLISH_MS), &running,
+                        error) < 0) {
+        return -1;
+    }
+    if (!running) {
+        return 0;
+    }
+    char note[CONTROL_TEXT_MAX];
+    const int result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
+    *removed = result == 0 && note[0] == '\0';
+    connection_close(&connection);
+    return result;
+}
+
+static int authenticate(const struct certbot_call *call, const struct settings *settings,
+                        const char *purpose, struct error *error)
+{
+    struct connection connection = CONNECTION_CLOSED;
+    int result = start_connect(&connection, settings, error);
+    if (result == 0) {
+        result = publish(&connection, &call->challenge, purpose, error);
+    }
+    connection_close(&connection);
+    return result;
+}
+
+static int run_phase(enum certbot_phase phase, bool guessed, const struct certbot_call *call,
+                     const struct settings *settings, struct error *error)
+{
+    char purpose[CONTROL_PURPOSE_MAX];
+    snprintf(purpose, sizeof purpose, "certbot hook for %s", call->domain);
+    bool removed = false;
+    int result = 0;
+    if (phase != CERTBOT_AUTH) {
+        result = clean_up(call, settings, purpose, &removed, error);
+    }
+    /* A wrapper may have swallowed what auth printed: then the token was registered. */
+    if (phase == CERTBOT_AUTH || (phase == CERTBOT_EITHER && result == 0 && !removed)) {
+        if (guessed) {
+            printf("%s\n", call->challenge.token); /* also when it fails: cleanup comes anyway */
+        }
+        result = authenticate(call, settings, purpose, error);
+    }
+    return result;
+}
+
+static int parse_phase(const struct arguments *arguments, enum certbot_phase *out, bool *guess,
+                       struct error *error)
+{
+    const char *word = arguments->operands[1];
+    *guess = word == NULL;
+    if (word != NULL && strcmp(word, "auth") == 0) {
+        *out = CERTBOT_AUTH;
+    } else if (word != NULL && strcmp(word, "cleanup") == 0) {
+        *out = CERTBOT_CLEANUP;
+    } else if (word != NULL || arguments->operand_count > 2) {
+        return error_set(error, EX_USAGE,
+                         "hook certbot: %s is neither auth nor cleanup; see wicket hook --help",
+                         QUOTE(word, strlen(word)));
+    }
+    if (arguments->operand_count > 2) {
+        const char *extra = arguments->operands[2];
+        return error_set(error, EX_USAGE,
+                         "hook certbot: %s is one argument too many; see wicket hook --help",
+                         QUOTE(extra, strlen(extra)));
+    }
+    return 0;
+}
+
+static int hook(const struct invocation *invocation, struct error *error)
+{
+    enum certbot_phase phase = CERTBOT_AUTH;
+    bool guess;
+    struct certbot_call call;
+    if (parse_phase(invocation->arguments, &phase, &guess, error) < 0 ||
+        certbot_read_environment(&call, invocation->environment, error) < 0) {
+        return -1;
+    }
+    if (guess) {
+        phase = certbot_guess_phase(&call);
+    }
+    struct settings settings;
+    if (settings_load(&settings, invocation, error) < 0) {
+        return -1;
+    }
+    const int result = run_phase(phase, guess, &call, &settings, error);
+    settings_deinit(&settings);
+    if (result < 0) {
+        error_prefix(error, "certbot hook for %s", QUOTE(call.domain, strlen(call.domain)));
+    }
+    return result;
+}
+
+const struct hook hook_certbot = {"certbot", hook};

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "cli/commands.h"
+#include "wicket/error.h"
+
+/* One ACME client's way of calling hooks. operands[0] of the invocation is the client. */
+struct hook {
+    const char *client;
+    int (*function)(const struct invocation *invocation, struct error *error);
+};
+
+extern const struct hook hook_certbot;

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/status_text.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "wicket/duration.h"
+#include "wicket/quote.h"
+
+#define LINE_MAX_BYTES 800
+
+/* `text` without quotes around it, every byte that is not printable ASCII escaped. */
+#define PLAIN(json, key) plain((char[LINE_MAX_BYTES]){0}, LINE_MAX_BYTES, (json), (key))
+#define TIME(ms)         duration_describe((char[DURATION_TEXT]){0}, DURATION_TEXT, (ms))
+
+static const char *plain(char *out, size_t capacity, const json_t *object, const char *key)
+{
+    const json_t *value = json_object_get(object, key);
+    if (!json_is_string(value)) {
+        return "?";
+    }
+    quote_bytes(out, capacity, json_string_value(value), json_string_length(value));
+    const size_t length = strlen(out);
+    if (length > 1 && out[length - 1] == '"') {
+        out[length - 1] = '\0';
+    }
+    return out + 1;
+}
+
+static uint64_t number(const json_t *object, const char *key)
+{
+    const json_int_t value = json_integer_value(json_object_get(object, key));
+    return value < 0 ? 0 : (uint64_t)value;
+}
+
+static bool is(const json_t *object, const char *key, const char *text)
+{
+    const char *value = json_string_value(json_object_get(object, key));
+    return value != NULL && strcmp(value, text) == 0;
+}
+
+static void write_state(FILE *out, const json_t *root)
+{
+    const json_t *window = json_object_get(root, "window");
+    if (is(root, "state", "armed")) {
+        fprintf(out, "SHUT: port 80 is with production\n");
+    } else if (is(root, "state", "draining")) {
+        fprintf(out, "SHUT: port 80 is with production; the last connections of a window finish\n");
+    } else if (is(root, "state", "open") && json_is_object(window)) {
+        fprintf(out, "OPEN for %s; shuts in %s at the latest\n", TIME(number(window, "open_ms")),
+                TIME(number(window, "limit_in_ms")));
+    } else {
+        fprintf(out, "%s\n", PLAIN(root, "state"));
+    }
+    if (json_is_string(json_object_get(root, "trouble"))) {
+        fprintf(out, "TROUBLE: %s\n", PLAIN(root, "trouble"));
+    }
+}
+
+static void write_reason(FILE *out, const json_t *reason)
+{
+    fprintf(out, "  %s", PLAIN(reason, "kind"));
+    if (json_is_string(json_object_get(reason, "token"))) {
+        fprintf(out, " %s", PLAIN(reason, "token"));
+    }
+    fprintf(out, ": %s (uid %" PRIu64 ", pid %" PRIu64, PLAIN(reason, "purpose"),
+            number(reason, "uid"), number(reason, "pid"));
+    if (number(reason, "count") > 1) {
+        fprintf(out, ", asked for %" PRIu64 " times", number(reason, "count"));
+    }
+    fprintf(out, ")");
+    if (json_is_integer(json_object_get(reason, "ends_in_ms"))) {
+        fprintf(out, ", ends in %s", TIME(number(reason, "ends_in_ms")));
+    }
+    fprintf(out, "\n");
+}
+
+static void write_reasons(FILE *out, const json_t *root)
+{
+    const json_t *reasons = json_object_get(root, "reasons");
+    const size_t count = json_array_size(reasons);
+    if (count > 0) {
+        fprintf(out, "because of\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        write_reason(out, json_array_get(reasons, i));
+    }
+    const uint64_t runs = number(root, "runs");
+    if (runs > 0) {
+        fprintf(out, "%" PRIu64 " wicket run %s\n", runs, runs == 1 ? "is alive" : "are alive");
+    }
+}
+
+static void write_keeper(FILE *out, const json_t *root)
+{
+    fprintf(out, "keeper pid %" PRIu64 ", %s mode, configuration %s; responder %s\n",
+            number(root, "pid"), PLAIN(root, "mode"), PLAIN(root, "config"),
+            PLAIN(root, "responder"));
+    if (json_is_false(json_object_get(root, "owned_table"))) {
+        fprintf(out, "this kernel has no owned tables: should the keeper be killed, the lease "
+                     "alone ends a window\n");
+    }
+}
+
+static void write_counters(FILE *out, const json_t *root)
+{
+    const json_t *counters = json_object_get(root, "counters");
+    fprintf(out,
+            "so far: windows %" PRIu64 ", tokens %" PRIu64 ", validations %" PRIu64
+            " from addresses %" PRIu64 ", other requests turned away %" PRIu64 "\n",
+            number(counters, "windows"), number(counters, "tokens"),
+            number(counters, "validations"), number(counters, "addresses"),
+            number(counters, "turned_away"));
+    fprintf(out,
+            "kernel: connections redirected %" PRIu64 ", let through by this host's filter %" PRIu64
+            ", sent directly to the responder and dropped %" PRIu64 "\n",
+            number(counters, "redirected"), number(counters, "arrived"),
+            number(counters, "guarded"));
+}
+
+static void write_validators(FILE *out, const json_t *root)
+{
+    const json_t *validators = json_object_get(root, "validators");
+    const size_t count = json_array_size(validators);
+    if (count > 0) {
+        fprintf(out, "validators\n");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const json_t *validator = json_array_get(validators, i);
+        fprintf(out, "  %s: %" PRIu64 "\n", PLAIN(validator, "address"),
+                number(validator, "validations"));
+    }
+    const json_t *last = json_object_get(root, "last_shut");
+    if (json_is_object(last)) {
+        fprintf(out, "last shut %s ago: %s\n", TIME(number(last, "ago_ms")), PLAIN(last, "reason"));
+    }
+}
+
+int status_text_write(FILE *out, const char *json, size_t length, struct error *error)
+{
+    json_error_t reason;
+    json_t *root = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &reason);
+    int result = 0;
+    if (root == NULL) {
+        result = error_set(error, EX_SOFTWARE, "the keeper's status is no JSON: %s",
+                           QUOTE(reason.text, strlen(reason.text)));
+    } else if (number(root, "version") != 1) {
+        result = error_set(
+            error, EX_SOFTWARE,
+            "the keeper's status has a version this wicket does not know; try wicket status "
+            "--json, and restart the keeper");
+    } else if (!json_is_true(json_object_get(root, "running"))) {
+        fprintf(out, "SHUT: no keeper runs; port 80 is with production\n");
+    } else {
+        write_state(out, root);
+        write_reasons(out, root);
+        write_keeper(out, root);
+        write_counters(out, root);
+        write_validators(out, root);
+    }
+    json_decref(root);
+    return result;
+}

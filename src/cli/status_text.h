@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "wicket/error.h"
+
+/* The keeper's status document as text for people. Strings in it may come from anybody who could
+ * ask the keeper, so no byte of them reaches the terminal unescaped. 70: not such a document. */
+int status_text_write(FILE *out, const char *json, size_t length, struct error *error);
