@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sysexits.h>
+
+#include <libnftnl/table.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/nfnetlink.h>
+
+#include "redirect/counters.h"
+#include "redirect/redirect.h"
+#include "redirect/ruleset.h"
+#include "redirect/ruleset_netlink.h"
+#include "redirect/transport.h"
+
+struct redirect {
+    const struct config *config; /* the caller's */
+    struct ruleset ruleset;
+    struct transport transport;
+    bool without_owner; /* never ask for it, or the kernel does not know it */
+    bool owned;         /* the table that was installed last */
+};
+
+/* What stands in the way of the table. */
+struct table_state {
+    bool exists;
+    uint32_t owner; /* netlink port, 0: nobody */
+};
+
+int redirect_create(struct redirect **out, const struct config *config, bool without_owner,
+                    struct error *error)
+{
+    struct redirect *redirect = calloc(1, sizeof(*redirect));
+
+    if (!redirect)
+        return error_set_errno(error, EX_TEMPFAIL, "table inet " REDIRECT_TABLE);
+    redirect->config = config;
+    redirect->without_owner = without_owner;
+    if (ruleset_init(&redirect->ruleset, config, error) < 0 ||
+        transport_init(&redirect->transport, error) < 0) {
+        redirect_destroy(redirect);
+        return -1;
+    }
+    *out = redirect;
+    return 0;
+}
+
+void redirect_destroy(struct redirect *redirect)
+{
+    if (!redirect)
+        return;
+    transport_deinit(&redirect->transport);
+    ruleset_deinit(&redirect->ruleset);
+    free(redirect);
+}
+
+bool redirect_is_owned(const struct redirect *redirect)
+{
+    return redirect->owned;
+}
+
+/* Sends what the caller has put into `batch`, and disposes of it. */
+static int redirect_run(struct redirect *redirect, struct batch *batch, bool missing_is_fine,
+                        struct error *error)
+{
+    struct failure failure;
+    int outcome;
+
+    batch_finish(batch);
+    outcome = transport_run(&redirect->transport, batch, &failure);
+    if (outcome < 0 && missing_is_fine && failure.kind == FAILURE_KERNEL &&
+        failure.number == ENOENT && !failure.refused)
+        outcome = 0;
+    if (outcome < 0)
+        failure_explain(&failure, error);
+    batch_deinit(batch);
+    return outcome;
+}
+
+static void take_table(const struct nlmsghdr *header, void *context)
+{
+    struct table_state *state = context;
+    struct nftnl_table *table;
+
+    if (header->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE))
+        return;
+    table = nftnl_table_alloc();
+    if (table && nftnl_table_nlmsg_parse(header, table) >= 0) {
+        state->exists = true;
+        if (nftnl_table_is_set(table, NFTNL_TABLE_OWNER))
+            state->owner = nftnl_table_get_u32(table, NFTNL_TABLE_OWNER);
+    }
+    if (table)
+        nftnl_table_free(table);
+}
+
+static int redirect_read_table(struct redirect *redirect, struct table_state *state,
+                               struct failure *failure)
+{
+    struct batch batch;
+    int outcome;
+
+    *state = (struct table_state){0};
+    batch_init(&batch, BATCH_QUERY);
+    ruleset_netlink_ask_table(&batch);
+    outcome = transport_query(&redirect->transport, &batch, take_table, state, failure);
+    if (outcome < 0 && failure->kind == FAILURE_KERNEL && failure->number == ENOENT)
+        outcome = 0;
+    batch_deinit(&batch);
+    return outcome;
+}
+
+/* Whether the kernel does not know owned tables: it refuses the table's own message then, with
+ * EINVAL or EOPNOTSUPP. */
+static bool owner_is_unknown(const struct failure *failure)
+{
+    return failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
+           (failure->number == EOPNOTSUPP || failure->number == EINVAL);
+}
+
+/* Whether a table came or went between the look at it and the batch. */
+static bool table_has_changed(const struct failure *failure)
+{
+    return failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
+           (failure->number == EEXIST || failure->number == ENOENT);
+}
+
+static int redirect_install_once(struct redirect *redirect, const struct table_state *state,
+                                 struct failure *failure)
+{
+    struct batch batch;
+    int outcome;
+
+    batch_init(&batch, BATCH_ATOMIC);
+    if (state->exists)
+        ruleset_netlink_delete_table(&batch);
+    ruleset_netlink_create(&batch, &redirect->ruleset, !redirect->without_owner);
+    batch_finish(&batch);
+    outcome = transport_run(&redirect->transport, &batch, failure);
+    if (outcome == 0)
+        redirect->owned = !redirect->without_owner;
+    batch_deinit(&batch);
+    return outcome;
+}
+
+int redirect_install(struct redirect *redirect, struct error *error)
+{
+    struct failure failure;
+    struct table_state state;
+
+    transport_start_clock(&redirect->transport);
+    for (int attempt = 0; attempt < 4; attempt++) {
+        if (redirect_read_table(redirect, &state, &failure) < 0)
+            break;
+        if (state.owner != 0 && state.owner != redirect->transport.port)
+            return error_set(
+                error, EX_CANTCREAT,
+                "table inet " REDIRECT_TABLE
+                ": owned by another program (netlink port %u): is a wicket-keeper running?",
+                (unsigned)state.owner);
+        if (redirect_install_once(redirect, &state, &failure) == 0)
+            return 0;
+        if (!redirect->without_owner && owner_is_unknown(&failure))
+            redirect->without_owner = true;
+        else if (!table_has_changed(&failure))
+            break;
+    }
+    return failure_explain(&failure, error);
+}
+
+/* A port in a set, its time counted from now. An element that is there keeps its timeout: only a
+ * new one begins anew, and the first add makes sure that there is one to delete. */
+static int redirect_renew_port(struct redirect *redirect, const char *set, uint16_t port,
+                               uint64_t timeout_ms, struct error *error)
+{
+    struct batch batch;
+
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
+    ruleset_netlink_delete_port(&batch, set, port);
+    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
+    return redirect_run(redirect, &batch, false, error);
+}
+
+int redirect_arm(struct redirect *redirect, struct error *error)
+{
+    return redirect_renew_port(redirect, RULESET_SET_PORTS, redirect->config->redirect.port,
+                               redirect->config->window.lease_ms, error);
+}
+
+int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
+                   struct error *error)
+{
+    return redirect_renew_port(redirect, RULESET_SET_PROBE, source_port, timeout_ms, error);
+}
+
+int redirect_shut(struct redirect *redirect, struct error *error)
+{
+    struct batch batch;
+
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    ruleset_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
+    return redirect_run(redirect, &batch, true, error);
+}
+
+int redirect_remove(struct redirect *redirect, struct error *error)
+{
+    struct batch batch;
+
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    ruleset_netlink_delete_table(&batch);
+    return redirect_run(redirect, &batch, true, error);
+}
+
+int redirect_read_counters(struct redirect *redirect, struct redirect_counters *out,
+                           struct error *error)
+{
+    struct failure failure;
+
+    transport_start_clock(&redirect->transport);
+    if (counters_read(&redirect->transport, out, &failure) < 0)
+        return failure_explain(&failure, error);
+    return 0;
+}

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <assert.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "redirect/ruleset.h"
+#include "wicket/quote.h"
+
+/* Before Docker's DNAT and the like at -100; among equals the last that registered wins. */
+#define PRIORITY_NAT (-110)
+/* Just before the host's own input filter at 0, and well behind it. */
+#define PRIORITY_GUARD   (-10)
+#define PRIORITY_ARRIVED 400
+
+static_assert(IFNAMSIZ == RULESET_KEY_MAX, "an interface set has keys of 16 bytes");
+
+static void rule_add(struct ruleset_rule *rule, struct ruleset_statement statement)
+{
+    assert(rule->statement_count < RULESET_STATEMENTS_MAX);
+    rule->statements[rule->statement_count++] = statement;
+}
+
+static void rule_add_plain(struct ruleset_rule *rule, enum ruleset_statement_type type)
+{
+    rule_add(rule, (struct ruleset_statement){.type = type});
+}
+
+static void rule_add_set(struct ruleset_rule *rule, enum ruleset_statement_type type,
+                         const char *set)
+{
+    rule_add(rule, (struct ruleset_statement){.type = type, .set = set});
+}
+
+static void rule_add_port(struct ruleset_rule *rule, enum ruleset_statement_type type,
+                          uint16_t port)
+{
+    rule_add(rule, (struct ruleset_statement){.type = type, .port = port});
+}
+
+static struct ruleset_rule *chain_add_rule(struct ruleset_chain *chain, const char *comment)
+{
+    assert(chain->rule_count < RULESET_RULES_MAX);
+    struct ruleset_rule *rule = &chain->rules[chain->rule_count++];
+
+    rule->comment = comment;
+    return rule;
+}
+
+static struct ruleset_set *set_add(struct ruleset *ruleset, const char *name, enum ruleset_key key,
+                                   const char *note)
+{
+    assert(ruleset->set_count < RULESET_SETS_MAX);
+    struct ruleset_set *set = &ruleset->sets[ruleset->set_count++];
+
+    *set = (struct ruleset_set){.name = name, .key = key, .note = note};
+    return set;
+}
+
+static const char *set_name(const struct ruleset_set *set)
+{
+    return set ? set->name : NULL;
+}
+
+static int set_add_interfaces(struct ruleset *ruleset, const struct config *config,
+                              const struct ruleset_set **out, struct error *error)
+{
+    size_t count = config->redirect.interface_count;
+
+    *out = NULL;
+    if (count == 0)
+        return 0;
+    struct ruleset_set *set = set_add(ruleset, "interfaces", RULESET_KEY_INTERFACE,
+                                      "where connections must come in to be redirected");
+    set->elements = calloc(count, sizeof(*set->elements));
+    if (!set->elements)
+        return error_set_errno(error, EX_TEMPFAIL, "set interfaces");
+    for (size_t i = 0; i < count; i++) {
+        const char *name = config->redirect.interfaces[i];
+        size_t length = strnlen(name, CONFIG_NAME_MAX);
+        bool bad = length == 0 || length >= IFNAMSIZ;
+
+        /* What the kernel forbids, and what nft would read as something else ("eth*"). */
+        for (size_t j = 0; j < length; j++)
+            bad |= name[j] <= ' ' || name[j] > '~' || strchr("\"*/\\", name[j]);
+        if (bad)
+            return error_set(error, EX_CONFIG, "redirect.interfaces: %s cannot be an interface",
+                             QUOTE(name, length));
+        memcpy(set->elements[i].first, name, length);
+        memcpy(set->elements[i].last, name, length);
+    }
+    set->element_count = ruleset_elements_normalise(set->elements, count, set->key, false);
+    *out = set;
+    return 0;
+}
+
+static void element_from_network(struct ruleset_element *element,
+                                 const struct config_network *network, enum ruleset_key key)
+{
+    size_t length = ruleset_key_length(key);
+
+    memcpy(element->first, &network->address, length);
+    memcpy(element->last, element->first, length);
+    for (size_t bit = network->prefix; bit < length * 8; bit++) {
+        uint8_t mask = (uint8_t)(0x80 >> bit % 8);
+
+        element->first[bit / 8] &= (uint8_t)~mask;
+        element->last[bit / 8] |= mask;
+    }
+}
+
+/* The networks of one family; *out is NULL when there is none. */
+static int set_add_networks(struct ruleset *ruleset, struct ruleset_set description,
+                            const struct config_network *networks, size_t count,
+                            const struct ruleset_set **out, struct error *error)
+{
+    int family = description.key == RULESET_KEY_IPV4 ? AF_INET : AF_INET6;
+    size_t wanted = 0;
+
+    *out = NULL;
+    for (size_t i = 0; i < count; i++)
+        wanted += networks[i].family == family;
+    if (wanted == 0)
+        return 0;
+    struct ruleset_set *set = set_add(ruleset, description.name, description.key, description.note);
+    set->interval = description.interval;
+    set->elements = calloc(wanted, sizeof(*set->elements));
+    if (!set->elements)
+        return error_set_errno(error, EX_TEMPFAIL, "set %s", set->name);
+    for (size_t i = 0; i < count; i++)
+        if (networks[i].family == family)
+            element_from_network(&set->elements[set->element_count++], &networks[i],
+                                 description.key);
+    set->element_count =
+        ruleset_elements_normalise(set->elements, set->element_count, set->key, set->interval);
+    *out = set;
+    return 0;
+}
+
+/* What every redirecting rule ends with. */
+static void rule_add_redirect(struct ruleset_rule *rule, const struct config *config, bool syn)
+{
+    rule_add_plain(rule, RULESET_DADDR_LOCAL); /* a router's transit traffic is not ours */
+    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
+    if (syn) /* conntrack takes packets of connections it has not seen begin for new ones */
+        rule_add_plain(rule, RULESET_SYN);
+    rule_add_plain(rule, RULESET_COUNTER);
+    rule_add_port(rule, RULESET_REDIRECT, config->responder.port);
+}
+
+/* Which of a family's sets there are decides its rule. */
+struct family_sets {
+    enum ruleset_statement_type source_match, address_match;
+    const struct ruleset_set *sources, *addresses; /* NULL: no match */
+};
+
+static void chain_add_redirect(struct ruleset_chain *chain, const struct config *config,
+                               const char *interfaces, const struct family_sets *family)
+{
+    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_REDIRECTED);
+
+    if (interfaces)
+        rule_add_set(rule, RULESET_IIFNAME_IN, interfaces);
+    if (family && family->sources)
+        rule_add_set(rule, family->source_match, set_name(family->sources));
+    if (family && family->addresses)
+        rule_add_set(rule, family->address_match, set_name(family->addresses));
+    rule_add_redirect(rule, config, true);
+}
+
+static int ruleset_add_prerouting(struct ruleset *ruleset, struct ruleset_chain *chain,
+                                  const struct config *config, struct error *error)
+{
+    const struct ruleset_set *interfaces;
+    struct family_sets families[] = {
+        {.source_match = RULESET_SADDR4_IN, .address_match = RULESET_DADDR4_IN},
+        {.source_match = RULESET_SADDR6_IN, .address_match = RULESET_DADDR6_IN},
+    };
+    static const struct ruleset_set addresses[] = {
+        {.name = "addresses4", .key = RULESET_KEY_IPV4, .note = "local addresses redirected"},
+        {.name = "addresses6", .key = RULESET_KEY_IPV6, .note = "local addresses redirected"},
+    };
+    static const struct ruleset_set sources[] = {
+        {.name = "sources4",
+         .key = RULESET_KEY_IPV4,
+         .interval = true,
+         .note = "who is redirected"},
+        {.name = "sources6",
+         .key = RULESET_KEY_IPV6,
+         .interval = true,
+         .note = "who is redirected"},
+    };
+    bool address_given = config->redirect.address_count > 0;
+    bool source_given = config->redirect.source_count > 0;
+
+    if (set_add_interfaces(ruleset, config, &interfaces, error) < 0)
+        return -1;
+    for (size_t i = 0; i < 2; i++)
+        if (set_add_networks(ruleset, addresses[i], config->redirect.addresses,
+                             config->redirect.address_count, &families[i].addresses, error) < 0)
+            return -1;
+    for (size_t i = 0; i < 2; i++)
+        if (set_add_networks(ruleset, sources[i], config->redirect.sources,
+                             config->redirect.source_count, &families[i].sources, error) < 0)
+            return -1;
+    if (!address_given && !source_given) {
+        chain_add_redirect(chain, config, set_name(interfaces), NULL);
+        return 0;
+    }
+    /* A family that a list leaves out is not redirected: it gets no rule. */
+    for (size_t i = 0; i < 2; i++)
+        if ((!address_given || families[i].addresses) && (!source_given || families[i].sources))
+            chain_add_redirect(chain, config, set_name(interfaces), &families[i]);
+    if (chain->rule_count == 0)
+        return error_set(
+            error, EX_CONFIG,
+            "redirect.addresses and redirect.sources: one has IPv4 only and the other IPv6 only, "
+            "nothing would be redirected");
+    return 0;
+}
+
+static void chain_add_output(struct ruleset_chain *chain, const struct config *config)
+{
+    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_PROBED);
+
+    if (!config->redirect.local)
+        rule_add_set(rule, RULESET_SPORT_IN, RULESET_SET_PROBE);
+    /* The self-check's port is fresh, so that only `local` can meet older connections. */
+    rule_add_redirect(rule, config, config->redirect.local);
+}
+
+static void rule_add_responder(struct ruleset_rule *rule, const struct config *config)
+{
+    rule_add_plain(rule, RULESET_NOT_LOOPBACK);
+    rule_add_port(rule, RULESET_DPORT, config->responder.port);
+}
+
+/* Only what conntrack knows as redirected is let in: what is untracked is dropped. */
+static void chain_add_guard(struct ruleset_chain *chain, const struct config *config)
+{
+    struct ruleset_rule *rule = chain_add_rule(chain, NULL);
+
+    rule_add_responder(rule, config);
+    rule_add_plain(rule, RULESET_CT_DNAT);
+    rule_add_plain(rule, RULESET_ACCEPT);
+
+    rule = chain_add_rule(chain, RULESET_TAG_GUARDED);
+    rule_add_responder(rule, config);
+    rule_add_plain(rule, RULESET_COUNTER);
+    rule_add_plain(rule, RULESET_DROP);
+}
+
+static void chain_add_arrived(struct ruleset_chain *chain, const struct config *config)
+{
+    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_ARRIVED);
+
+    rule_add_responder(rule, config);
+    rule_add_plain(rule, RULESET_CT_DNAT);
+    rule_add_plain(rule, RULESET_COUNTER);
+}
+
+int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error)
+{
+    *ruleset = (struct ruleset){
+        .chains =
+            {
+                {.name = RULESET_CHAIN_PREROUTING,
+                 .note = "new connections from outside, while there is a lease",
+                 .nat = true,
+                 .hook = RULESET_HOOK_PREROUTING,
+                 .priority = PRIORITY_NAT},
+                {.name = RULESET_CHAIN_OUTPUT,
+                 .note = config->redirect.local
+                             ? "this host's own new connections, while there is a lease"
+                             : "this host's own connections stay untouched but for the self-check",
+                 .nat = true,
+                 .hook = RULESET_HOOK_OUTPUT,
+                 .priority = PRIORITY_NAT},
+                {.name = RULESET_CHAIN_INPUT,
+                 .note = "the responder is reached through the window only",
+                 .hook = RULESET_HOOK_INPUT,
+                 .priority = PRIORITY_GUARD},
+                {.name = RULESET_CHAIN_ARRIVED,
+                 .note = "what the host's own filter let through",
+                 .hook = RULESET_HOOK_INPUT,
+                 .priority = PRIORITY_ARRIVED},
+            },
+    };
+    set_add(ruleset, RULESET_SET_PORTS, RULESET_KEY_PORT,
+            "the lease: the redirect is in force while the port is in here")
+        ->timeout = true;
+    set_add(ruleset, RULESET_SET_PROBE, RULESET_KEY_PORT, "source ports of the self-check")
+        ->timeout = true;
+    if (ruleset_add_prerouting(ruleset, &ruleset->chains[0], config, error) < 0) {
+        ruleset_deinit(ruleset);
+        return -1;
+    }
+    chain_add_output(&ruleset->chains[1], config);
+    chain_add_guard(&ruleset->chains[2], config);
+    chain_add_arrived(&ruleset->chains[3], config);
+    return 0;
+}
+
+void ruleset_deinit(struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < ruleset->set_count; i++)
+        free(ruleset->sets[i].elements);
+    *ruleset = (struct ruleset){0};
+}

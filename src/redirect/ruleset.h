@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wicket/config.h"
+#include "wicket/error.h"
+
+/*
+ * The table as data: what is to be in the kernel, said in a small closed vocabulary. It has two
+ * renderings, nft(8) text (ruleset_text.c, libc only) and netlink (ruleset_netlink.c). Pure: no I/O.
+ */
+
+#define RULESET_SETS_MAX       7
+#define RULESET_CHAINS         4
+#define RULESET_RULES_MAX      2
+#define RULESET_STATEMENTS_MAX 9
+#define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
+
+enum ruleset_key {
+    RULESET_KEY_PORT,
+    RULESET_KEY_INTERFACE,
+    RULESET_KEY_IPV4,
+    RULESET_KEY_IPV6,
+    RULESET_KEYS
+};
+
+/* A range of keys, both ends included, in network order; the bytes behind the key are zero. */
+struct ruleset_element {
+    uint8_t first[RULESET_KEY_MAX];
+    uint8_t last[RULESET_KEY_MAX];
+};
+
+struct ruleset_set {
+    const char *name;
+    const char *note; /* for people, one line */
+    enum ruleset_key key;
+    bool timeout;                     /* elements come and go; none to begin with */
+    bool interval;                    /* elements may be ranges; otherwise first equals last */
+    struct ruleset_element *elements; /* owned; in order, no two overlap */
+    size_t element_count;
+};
+
+enum ruleset_statement_type {
+    RULESET_IIFNAME_IN,   /* set: of interfaces */
+    RULESET_NOT_LOOPBACK, /* came in by another interface than lo */
+    RULESET_SADDR4_IN,    /* set; each of these four matches its own family only */
+    RULESET_SADDR6_IN,
+    RULESET_DADDR4_IN,
+    RULESET_DADDR6_IN,
+    RULESET_DADDR_LOCAL, /* the destination is an address of this host */
+    RULESET_SPORT_IN,    /* set: of TCP ports */
+    RULESET_DPORT_IN,    /* set */
+    RULESET_DPORT,       /* port */
+    RULESET_SYN,         /* the first packet of a connection, and no other */
+    RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
+    RULESET_COUNTER,
+    RULESET_REDIRECT, /* port */
+    RULESET_ACCEPT,
+    RULESET_DROP,
+    RULESET_STATEMENTS
+};
+
+struct ruleset_statement {
+    enum ruleset_statement_type type;
+    uint16_t port;
+    const char *set;
+};
+
+struct ruleset_rule {
+    struct ruleset_statement statements[RULESET_STATEMENTS_MAX];
+    size_t statement_count;
+    const char *comment; /* or NULL; names the counter, see RULESET_TAG_* */
+};
+
+/* The comments of the rules whose counters are read. */
+#define RULESET_TAG_REDIRECTED "redirected"
+#define RULESET_TAG_PROBED     "probed"
+#define RULESET_TAG_GUARDED    "guarded"
+#define RULESET_TAG_ARRIVED    "arrived"
+
+enum ruleset_hook { RULESET_HOOK_PREROUTING, RULESET_HOOK_INPUT, RULESET_HOOK_OUTPUT };
+
+struct ruleset_chain {
+    const char *name;
+    const char *note;
+    bool nat; /* else filter */
+    enum ruleset_hook hook;
+    int32_t priority;
+    struct ruleset_rule rules[RULESET_RULES_MAX];
+    size_t rule_count;
+};
+
+#define RULESET_SET_PORTS "ports"
+#define RULESET_SET_PROBE "probe"
+
+#define RULESET_CHAIN_PREROUTING "prerouting"
+#define RULESET_CHAIN_OUTPUT     "output"
+#define RULESET_CHAIN_INPUT      "input"
+#define RULESET_CHAIN_ARRIVED    "arrived"
+
+struct ruleset {
+    struct ruleset_set sets[RULESET_SETS_MAX];
+    size_t set_count;
+    struct ruleset_chain chains[RULESET_CHAINS];
+};
+
+/*
+ * The table that `config` asks for. 78: an interface name that cannot be one, or addresses and
+ * sources that have no address family in common, so that nothing would ever be redirected.
+ */
+int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error);
+void ruleset_deinit(struct ruleset *ruleset);
+
+/* The length of a key of this kind, in bytes. */
+size_t ruleset_key_length(enum ruleset_key key);
+
+/* The elements in order; what overlaps becomes one, and in an interval set what touches too, since
+ * nft takes "10.0.0.0/9, 10.128.0.0/9" but lists it as it likes. Returns the new count. */
+size_t ruleset_elements_normalise(
+    struct ruleset_element *elements, size_t count, enum ruleset_key key, bool interval);
+
+/* The key behind this one; false when there is none, since all bits are set. */
+bool ruleset_key_next(uint8_t out[RULESET_KEY_MAX], const uint8_t key[RULESET_KEY_MAX],
+    enum ruleset_key kind);

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "redirect/redirect.h"
+#include "redirect/ruleset.h"
+#include "wicket/duration.h"
+
+/* The table as nft(8) text. Loaded with `nft -f` it is what ruleset_netlink.c puts into the kernel;
+ * a test compares the two. */
+
+/* %s: the set; %u: the port. */
+static const char *const statement_texts[] = {
+    [RULESET_IIFNAME_IN] = "iifname @%s",
+    [RULESET_NOT_LOOPBACK] = "iif != lo",
+    [RULESET_SADDR4_IN] = "ip saddr @%s",
+    [RULESET_SADDR6_IN] = "ip6 saddr @%s",
+    [RULESET_DADDR4_IN] = "ip daddr @%s",
+    [RULESET_DADDR6_IN] = "ip6 daddr @%s",
+    [RULESET_DADDR_LOCAL] = "fib daddr type local",
+    [RULESET_SPORT_IN] = "tcp sport @%s",
+    [RULESET_DPORT_IN] = "tcp dport @%s",
+    [RULESET_DPORT] = "tcp dport %u",
+    [RULESET_SYN] = "tcp flags & (fin | syn | rst | ack) == syn",
+    [RULESET_CT_DNAT] = "ct status dnat",
+    [RULESET_COUNTER] = "counter",
+    [RULESET_REDIRECT] = "redirect to :%u",
+    [RULESET_ACCEPT] = "accept",
+    [RULESET_DROP] = "drop",
+};
+static_assert(sizeof(statement_texts) / sizeof(statement_texts[0]) == RULESET_STATEMENTS,
+              "a text for every statement");
+
+static const char *const key_texts[RULESET_KEYS] = {
+    [RULESET_KEY_PORT] = "inet_service",
+    [RULESET_KEY_INTERFACE] = "ifname",
+    [RULESET_KEY_IPV4] = "ipv4_addr",
+    [RULESET_KEY_IPV6] = "ipv6_addr",
+};
+
+static const char *const hook_texts[] = {
+    [RULESET_HOOK_PREROUTING] = "prerouting",
+    [RULESET_HOOK_INPUT] = "input",
+    [RULESET_HOOK_OUTPUT] = "output",
+};
+
+/* The length of the prefix when the element is a network, -1 when it is any other range. */
+static int element_prefix(const struct ruleset_element *element, size_t length)
+{
+    size_t bits = length * 8;
+    size_t prefix = 0;
+
+    while (prefix < bits &&
+           !((element->first[prefix / 8] ^ element->last[prefix / 8]) & (0x80 >> prefix % 8)))
+        prefix++;
+    for (size_t bit = prefix; bit < bits; bit++) {
+        int mask = 0x80 >> bit % 8;
+
+        if ((element->first[bit / 8] & mask) || !(element->last[bit / 8] & mask))
+            return -1;
+    }
+    return (int)prefix;
+}
+
+static void write_element(FILE *stream, const struct ruleset_element *element, enum ruleset_key key)
+{
+    int family = key == RULESET_KEY_IPV4 ? AF_INET : AF_INET6;
+    size_t length = ruleset_key_length(key);
+    char first[INET6_ADDRSTRLEN], last[INET6_ADDRSTRLEN];
+
+    if (key == RULESET_KEY_INTERFACE) {
+        fprintf(stream, "\"%.*s\"", (int)length, (const char *)element->first);
+        return;
+    }
+    inet_ntop(family, element->first, first, sizeof(first));
+    inet_ntop(family, element->last, last, sizeof(last));
+    int prefix = element_prefix(element, length);
+    if (prefix < 0)
+        fprintf(stream, "%s-%s", first, last);
+    else if ((size_t)prefix == length * 8)
+        fprintf(stream, "%s", first);
+    else
+        fprintf(stream, "%s/%d", first, prefix);
+}
+
+static void write_set(FILE *stream, const struct ruleset_set *set)
+{
+    fprintf(stream, "\n\t# %s\n\tset %s {\n\t\ttype %s\n", set->note, set->name,
+            key_texts[set->key]);
+    if (set->timeout)
+        fputs("\t\tflags timeout\n", stream);
+    if (set->interval)
+        fputs("\t\tflags interval\n", stream);
+    for (size_t i = 0; i < set->element_count; i++) {
+        fputs(i == 0 ? "\t\telements = { " : ",\n\t\t\t     ", stream);
+        write_element(stream, &set->elements[i], set->key);
+    }
+    if (set->element_count > 0)
+        fputs(" }\n", stream);
+}
+
+static void write_lease(FILE *stream, const struct config *config)
+{
+    char timeout[DURATION_TEXT];
+
+    fprintf(stream, "\t\telements = { %u timeout %s }\n", (unsigned)config->redirect.port,
+            duration_format(timeout, sizeof(timeout), config->window.lease_ms));
+}
+
+static void write_statement(FILE *stream, const struct ruleset_statement *statement)
+{
+    const char *text = statement_texts[statement->type];
+    const char *hole = strchr(text, '%');
+
+    if (!hole) {
+        fputs(text, stream);
+        return;
+    }
+    fwrite(text, 1, (size_t)(hole - text), stream);
+    if (hole[1] == 's')
+        fputs(statement->set, stream);
+    else
+        fprintf(stream, "%u", (unsigned)statement->port);
+}
+
+static void write_chain(FILE *stream, const struct ruleset_chain *chain)
+{
+    fprintf(stream, "\n\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
+            chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
+            (int)chain->priority);
+    for (size_t i = 0; i < chain->rule_count; i++) {
+        const struct ruleset_rule *rule = &chain->rules[i];
+
+        for (size_t j = 0; j < rule->statement_count; j++) {
+            fputs(j == 0 ? "\t\t" : " ", stream);
+            write_statement(stream, &rule->statements[j]);
+        }
+        if (rule->comment)
+            fprintf(stream, " comment \"%s\"", rule->comment);
+        fputc('\n', stream);
+    }
+    fputs("\t}\n", stream);
+}
+
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+                        bool lease, struct error *error)
+{
+    struct ruleset ruleset;
+
+    if (ruleset_init(&ruleset, config, error) < 0)
+        return -1;
+    fprintf(stream, "table inet %s {\n", table);
+    if (owner)
+        fputs("\tflags owner\n", stream);
+    for (size_t i = 0; i < ruleset.set_count; i++) {
+        write_set(stream, &ruleset.sets[i]);
+        if (lease && strcmp(ruleset.sets[i].name, RULESET_SET_PORTS) == 0)
+            write_lease(stream, config);
+        fputs("\t}\n", stream);
+    }
+    for (size_t i = 0; i < RULESET_CHAINS; i++)
+        write_chain(stream, &ruleset.chains[i]);
+    fputs("}\n", stream);
+    ruleset_deinit(&ruleset);
+    if (fflush(stream) != 0 || ferror(stream))
+        return error_set_errno(error, EX_IOERR, "cannot write the ruleset");
+    return 0;
+}
