@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "responder/connection.h"
+#include "responder/undecided.h"
+
+/*
+ * All connections, whoever holds their descriptors: undecided, answered, lingering. Each has one
+ * deadline from accept to end; all have the same length, so that the oldest is always the first to
+ * pass.
+ */
+struct connections {
+    int epoll;                    /* borrowed */
+    size_t count;                 /* without those in `closed` */
+    size_t max;                   /* what the descriptors allow */
+    struct connection *all;       /* oldest first */
+    struct connection *lingering; /* the first to pass first */
+    struct connection *closed;    /* freed by connections_reap */
+    struct undecided undecided;
+    struct counters counters;
+};
+
+/* A peer that does not end its side after an answer is waited for so long. */
+#define CONNECTIONS_LINGER_MS 2000
+
+/* Both as undecided_init. */
+int connections_init(struct connections *connections, int epoll, size_t max, size_t undecided,
+                     size_t undecided_per_address);
+void connections_deinit(struct connections *connections);
+
+/* Takes the descriptor over, undecided. NULL: no memory; the descriptor is closed. */
+struct connection *connections_add(struct connections *connections, int fd,
+                                   const struct sockaddr_storage *peer, uint64_t deadline_ms);
+
+/* Closes what is lingering longest, or else undecided longest. False: there is none. */
+bool connections_evict(struct connections *connections);
+
+/* The front has seen its whole head. */
+void connections_decide(struct connections *connections, struct connection *connection);
+
+/* The answer is sent and nothing else will be: ends our side, waits for the peer's. `fd` is ours.
+ */
+void connections_linger(struct connections *connections, struct connection *connection,
+                        uint64_t now_ms);
+
+/* Counts it and closes it; its memory lives until connections_reap. */
+void connections_close(struct connections *connections, struct connection *connection);
+void connections_reap(struct connections *connections);
+
+/* Registers with, or takes out of, the loop. */
+bool connections_watch(struct connections *connections, struct connection *connection,
+                       uint32_t events);
+void connections_unwatch(struct connections *connections, struct connection *connection);

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "responder/connections.h"
+#include "responder/head.h"
+#include "responder/http.h"
+#include "responder/log_limit.h"
+#include "wicket/error.h"
+#include "wicket/link.h"
+
+/*
+ * The front: accepts, has a first look at what arrives without taking it (MSG_PEEK), and decides.
+ * A good head goes to libmicrohttpd, bytes untouched; anything else is refused here. The look is
+ * edge-triggered: bytes that were looked at stay in the socket, and would wake us without end.
+ */
+#define FRONT_LISTENERS_MAX 2
+
+struct listener {
+    enum source source; /* SOURCE_LISTENER */
+    int fd;
+};
+
+struct front {
+    int epoll; /* borrowed */
+    struct listener listeners[FRONT_LISTENERS_MAX];
+    size_t listener_count;
+    uint64_t deadline_ms;            /* of a connection, from accept to end */
+    struct connections *connections; /* borrowed */
+    struct http *http;               /* borrowed */
+    struct log_limit log_limit;
+    uint32_t exhausted; /* LINK_EXHAUSTED_…, since it was last asked for */
+    bool paused;        /* no accepting until then or until a connection ends */
+    uint64_t paused_until_ms;
+    size_t paused_count; /* of connections at that time */
+    char look[HEAD_LOOK];
+};
+
+/* Takes the listening descriptors over. */
+int front_init(struct front *front, const int *fds, size_t count, struct error *error);
+void front_deinit(struct front *front);
+
+/* Accepts what is there, but never without end: epoll tells again of the rest. */
+void front_accept(struct front *front, struct listener *listener, uint64_t now_ms);
+/* All listeners, once; what the kernel has in its queues by now is accepted. */
+void front_accept_all(struct front *front, uint64_t now_ms);
+void front_event(struct front *front, struct connection *connection, uint32_t events,
+                 uint64_t now_ms);
+
+/* Ends what has passed its deadline. */
+void front_expire(struct front *front, uint64_t now_ms);
+/* When front_expire has something to do; UINT64_MAX: never. */
+uint64_t front_next_ms(const struct front *front);

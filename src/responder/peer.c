@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "responder/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The other side closed its end, with or without messages of ours unread. */
+static bool is_end(int error_number)
+{
+    return error_number == EPIPE || error_number == ECONNRESET;
+}
+
+static enum peer_state peer_broken(struct error *error, const char *what)
+{
+    error_set_errno(error, 70, "link: %s", what);
+    return PEER_BROKEN;
+}
+
+static enum peer_state peer_check(const union link_message *message, ssize_t length,
+                                  struct error *error)
+{
+    if (length == 0)
+        return PEER_ENDED;
+    if (length < 0)
+        return is_end(errno) ? PEER_ENDED : peer_broken(error, "cannot receive");
+    if (link_message_check(message, (size_t)length, error) < 0) {
+        error_prefix(error, "link");
+        error->exit_code = 70;
+        return PEER_BROKEN;
+    }
+    return PEER_OPEN;
+}
+
+enum peer_state peer_receive_setup(int fd, struct link_setup *out, struct error *error)
+{
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    union link_message message;
+
+    /* The keeper may have made the descriptor non-blocking. */
+    while (poll(&readable, 1, -1) < 0) {
+        if (errno != EINTR)
+            return peer_broken(error, "poll");
+    }
+    enum peer_state state = peer_check(&message, link_receive(fd, &message), error);
+    if (state != PEER_OPEN)
+        return state;
+    if (message.header.type != LINK_SETUP) {
+        error_set(error, 70, "link: message type %u came before the setup", message.header.type);
+        return PEER_BROKEN;
+    }
+    *out = message.setup;
+    return PEER_OPEN;
+}
+
+int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct error *error)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
+    union link_message ready;
+    int flags = fcntl(fd, F_GETFL);
+
+    *peer = (struct peer){.source = SOURCE_LINK, .fd = fd, .epoll = epoll, .tokens = tokens};
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return error_set_errno(error, 70, "link: O_NONBLOCK");
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
+        return error_set_errno(error, 70, "link: epoll_ctl");
+    link_message_init(&ready, LINK_READY);
+    if (link_send(fd, &ready) < 0 && !is_end(errno))
+        return error_set_errno(error, 70, "link: cannot send");
+    return 0;
+}
+
+void peer_deinit(struct peer *peer)
+{
+    if (peer->fd >= 0)
+        close(peer->fd);
+    peer->fd = -1;
+}
+
+static enum peer_state peer_handle(struct peer *peer, const union link_message *message,
+                                   struct error *error)
+{
+    switch (message->header.type) {
+    case LINK_TOKEN:
+        if (tokens_put(peer->tokens, message->token.key_authorization))
+            return PEER_OPEN;
+        /* A token that is not served is a failed renewal: the keeper starts another responder. */
+        error_set(error, 70, "no memory for another token");
+        return PEER_BROKEN;
+    case LINK_FORGET:
+        tokens_forget(peer->tokens, message->forget.token);
+        return PEER_OPEN;
+    case LINK_PING:
+        peer->ping_waits = true;
+        peer->ping_sequence = message->ping.sequence;
+        return PEER_OPEN;
+    case LINK_DRAIN:
+        peer->drain_waits = true;
+        return PEER_OPEN;
+    default:
+        error_set(error, 70, "link: message type %u is out of place", message->header.type);
+        return PEER_BROKEN;
+    }
+}
+
+enum peer_state peer_receive(struct peer *peer, struct error *error)
+{
+    for (;;) {
+        union link_message message;
+        ssize_t length = link_receive(peer->fd, &message);
+        enum peer_state state;
+
+        if (length < 0 && (errno == EAGAIN))
+            return PEER_OPEN;
+        state = peer_check(&message, length, error);
+        if (state == PEER_OPEN)
+            state = peer_handle(peer, &message, error);
+        if (state != PEER_OPEN)
+            return state;
+    }
+}
+
+/* *sent false with PEER_OPEN: the socket is full. */
+static enum peer_state peer_send(struct peer *peer, const union link_message *message, bool *sent,
+                                 struct error *error)
+{
+    *sent = link_send(peer->fd, message) >= 0;
+    if (*sent || errno == EAGAIN)
+        return PEER_OPEN;
+    return is_end(errno) ? PEER_ENDED : peer_broken(error, "cannot send");
+}
+
+static enum peer_state peer_send_waiting(struct peer *peer, const struct link_pong *pong,
+                                         bool *pong_sent, struct error *error)
+{
+    union link_message message;
+    enum peer_state state = PEER_OPEN;
+    bool sent = true;
+
+    if (peer->ping_waits) {
+        link_message_init(&message, LINK_PONG);
+        message.pong.sequence = peer->ping_sequence;
+        message.pong.validations = pong->validations;
+        message.pong.turned_away = pong->turned_away;
+        message.pong.connections = pong->connections;
+        message.pong.exhausted = pong->exhausted;
+        state = peer_send(peer, &message, &sent, error);
+        if (sent)
+            peer->ping_waits = false;
+        *pong_sent = sent;
+    }
+    if (state == PEER_OPEN && sent && peer->drain_waits && pong->connections == 0) {
+        link_message_init(&message, LINK_DRAINED);
+        state = peer_send(peer, &message, &sent, error);
+        if (sent)
+            peer->drain_waits = false;
+    }
+    peer->blocked = !sent;
+    return state;
+}
+
+enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool *pong_sent,
+                           struct error *error)
+{
+    bool was_blocked = peer->blocked;
+    enum peer_state state = peer_send_waiting(peer, pong, pong_sent, error);
+
+    if (state == PEER_OPEN && peer->blocked != was_blocked) {
+        struct epoll_event event = {.events = peer->blocked ? EPOLLIN | EPOLLOUT : EPOLLIN,
+                                    .data.ptr = peer};
+        if (epoll_ctl(peer->epoll, EPOLL_CTL_MOD, peer->fd, &event) < 0)
+            return peer_broken(error, "epoll_ctl");
+    }
+    return state;
+}
+
+void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
+                          size_t length, uint64_t now_ms)
+{
+    union link_message message;
+    struct link_validation *validation = &message.validation;
+
+    if (now_ms - peer->second_start_ms >= 1000) {
+        peer->second_start_ms = now_ms;
+        peer->told = 0;
+    }
+    if (peer->told == LINK_VALIDATIONS_A_SECOND || length >= sizeof(validation->token))
+        return;
+    link_message_init(&message, LINK_VALIDATION);
+    if (IN6_IS_ADDR_V4MAPPED(&connection->address)) {
+        validation->family = AF_INET;
+        memcpy(validation->address, &connection->address.s6_addr[12], 4);
+    } else {
+        validation->family = AF_INET6;
+        memcpy(validation->address, &connection->address, sizeof(validation->address));
+    }
+    validation->port = connection->port;
+    validation->loopback = connection->loopback;
+    memcpy(validation->token, token, length);
+    /* When it does not go out, the end of the link is met by whoever receives next. */
+    if (link_send(peer->fd, &message) >= 0)
+        peer->told++;
+}

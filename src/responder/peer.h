@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "responder/connection.h"
+#include "responder/tokens.h"
+#include "wicket/error.h"
+#include "wicket/link.h"
+
+/*
+ * The responder's side of the link. Its end, or a message that breaks a rule, is the end of this
+ * program. Answers that do not fit into the socket wait; validations that do not fit are dropped,
+ * since the counters in the pong know of them.
+ */
+enum peer_state {
+    PEER_OPEN,
+    PEER_ENDED,  /* the keeper is gone or wants us gone */
+    PEER_BROKEN, /* the error says how */
+};
+
+struct peer {
+    enum source source; /* SOURCE_LINK */
+    int fd;
+    int epoll;             /* borrowed */
+    struct tokens *tokens; /* borrowed */
+
+    bool ping_waits; /* one pong for several pings: the last one counts */
+    uint64_t ping_sequence;
+    bool drain_waits;
+    bool blocked; /* waiting for EPOLLOUT */
+
+    uint64_t second_start_ms; /* of the validations told */
+    unsigned told;
+};
+
+/*
+ * Waits for LINK_SETUP, before there is a loop. PEER_ENDED: the link ended first.
+ */
+enum peer_state peer_receive_setup(int fd, struct link_setup *out, struct error *error);
+
+/* Takes the descriptor over, registers it, and sends LINK_READY. */
+int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct error *error);
+void peer_deinit(struct peer *peer);
+
+/* Takes all messages that are there. */
+enum peer_state peer_receive(struct peer *peer, struct error *error);
+
+/* Sends what waits: the pong, with what `pong` says (its sequence aside), and LINK_DRAINED once
+ * pong->connections is 0. *pong_sent tells that `pong` went out. */
+enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool *pong_sent,
+                           struct error *error);
+
+void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
+                          size_t length, uint64_t now_ms);

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stddef.h>
+#include <time.h>
+
+/*
+ * The answer to what is no good request, written here and not by libmicrohttpd, which never sees
+ * it. `status` is one that head_parse gives.
+ */
+#define REFUSAL_MAX 256
+
+/* Returns the length; `out` has REFUSAL_MAX bytes. */
+size_t refusal_write(char *out, unsigned status, time_t now);

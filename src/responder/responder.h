@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <sys/types.h>
+
+#include "responder/front.h"
+#include "responder/peer.h"
+#include "wicket/error.h"
+
+/* The whole program, on main's stack. */
+struct responder {
+    int epoll;
+    struct tokens tokens;
+    struct connections connections;
+    struct http http;
+    struct front front;
+    struct peer peer;
+};
+
+/*
+ * Takes over the descriptors of enum link_fd, gives up all privileges as the keeper's setup says,
+ * and gets ready. `parent` as for privileges_drop. Returns 0; 1 when the link ended before the
+ * setup came, which is no error; -1.
+ */
+int responder_init(struct responder *responder, pid_t parent, struct error *error);
+void responder_deinit(struct responder *responder);
+
+/* Serves until the link ends: 0; -1 when the link or the loop broke. */
+int responder_run(struct responder *responder, struct error *error);

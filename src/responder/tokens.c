@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "responder/tokens.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wicket/challenge.h"
+
+#define HASH_NONFATAL_OOM          1
+#define uthash_nonfatal_oom(entry) ((entry)->lost = true)
+#include <uthash.h>
+
+struct token_entry {
+    UT_hash_handle hh;
+    bool lost;                /* the table could not grow to take it */
+    char key_authorization[]; /* the token is what stands before the dot, and the key */
+};
+
+void tokens_init(struct tokens *tokens)
+{
+    tokens->table = NULL;
+}
+
+static void tokens_remove(struct tokens *tokens, struct token_entry *entry)
+{
+    HASH_DEL(tokens->table, entry);
+    free(entry);
+}
+
+void tokens_deinit(struct tokens *tokens)
+{
+    struct token_entry *entry, *next;
+    HASH_ITER(hh, tokens->table, entry, next)
+    tokens_remove(tokens, entry);
+}
+
+static struct token_entry *tokens_look_up(const struct tokens *tokens, const char *token,
+                                          size_t length)
+{
+    struct token_entry *entry = NULL;
+    if (length > 0 && length <= CHALLENGE_TOKEN_MAX)
+        HASH_FIND(hh, tokens->table, token, length, entry);
+    return entry;
+}
+
+bool tokens_put(struct tokens *tokens, const char *key_authorization)
+{
+    size_t length = strlen(key_authorization);
+    size_t token_length = strcspn(key_authorization, ".");
+    struct token_entry *old = tokens_look_up(tokens, key_authorization, token_length);
+    struct token_entry *entry;
+
+    if (old && strcmp(old->key_authorization, key_authorization) == 0)
+        return true;
+    entry = malloc(sizeof(*entry) + length + 1);
+    if (!entry)
+        return false;
+    entry->lost = false;
+    memcpy(entry->key_authorization, key_authorization, length + 1);
+    if (old)
+        tokens_remove(tokens, old);
+    HASH_ADD_KEYPTR(hh, tokens->table, entry->key_authorization, token_length, entry);
+    if (entry->lost) {
+        free(entry);
+        return false;
+    }
+    return true;
+}
+
+void tokens_forget(struct tokens *tokens, const char *token)
+{
+    struct token_entry *entry = tokens_look_up(tokens, token, strlen(token));
+    if (entry)
+        tokens_remove(tokens, entry);
+}
+
+const char *tokens_find(const struct tokens *tokens, const char *token, size_t length)
+{
+    const struct token_entry *entry = tokens_look_up(tokens, token, length);
+    return entry ? entry->key_authorization : NULL;
+}
