@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Runs every suite, one after the other, and counts. Started by test-all.
+
+A stage that cannot run counts as one failure, and so does a skipped test or a suite without any.
+Names of stages as arguments run these only.
+"""
+
+import concurrent.futures
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from dataclasses import dataclass
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parent.parent
+# A fuzzer's or a lab's output may be cut anywhere; ours is whole lines, in order.
+sys.stdout.reconfigure(line_buffering=True)
+
+
+@dataclass
+class Count:
+    passed: int = 0
+    failed: int = 0
+
+    def __add__(self, other):
+        return Count(self.passed + other.passed, self.failed + other.failed)
+
+
+def run(*command, **more):
+    """Whether the command ended with 0. Its output goes where ours goes."""
+    environment = {**os.environ, **more.pop("environment", {})}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
+    print("$", *command)
+    return subprocess.run(command, cwd=TOP, env=environment, check=False, **more).returncode == 0
+
+
+def one(ok):
+    return Count(1, 0) if ok else Count(0, 1)
+
+
+def build(name, *options, compiler="gcc"):
+    """Configures build-NAME if it is not there, with options, and compiles."""
+    directory = TOP / name
+    if not (directory / "build.ninja").exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        if not run("meson", "setup", *options, name, environment={"CC": compiler}):
+            return False
+    return run("meson", "compile", "-C", name)
+
+
+def meson_test(name, *suites, wrapper=()):
+    """Runs suites of a build directory and counts their results."""
+    log = f"suites-{'-'.join(suites)}"
+    results = TOP / name / "meson-logs" / f"{log}.json"
+    results.unlink(missing_ok=True)
+    selected = [part for suite in suites for part in ("--suite", suite)]
+    ended_well = run(
+        *("meson", "test", "-C", name, "--no-rebuild", "--print-errorlogs", "--logbase", log),
+        *("--timeout-multiplier", "4", *wrapper, *selected),
+    )
+    if not results.exists():
+        return Count(0, 1)
+    entries = [json.loads(line) for line in results.read_text().splitlines()]
+    passed = sum(entry["result"] == "OK" for entry in entries)
+    failed = len(entries) - passed
+    if not entries or (not ended_well and not failed):
+        failed += 1
+    return Count(passed, failed)
+
+
+def units():
+    """What setup has built."""
+    return meson_test("build", "unit") + meson_test("build", "kernel")
+
+
+def gcc_warnings():
+    return one(build("build-gcc", "-Dwerror=true"))
+
+
+def clang_warnings():
+    return one(build("build-clang", "-Dwerror=true", compiler="clang"))
+
+
+def sanitizers():
+    if not build("build-sanitize", "-Db_sanitize=address,undefined"):
+        return Count(0, 1)
+    return meson_test("build-sanitize", "unit") + meson_test("build-sanitize", "kernel")
+
+
+def fuzzers():
+    options = ("-Dfuzzers=true", "-Dwerror=true", "-Db_sanitize=address,undefined")
+    if not build("build-fuzz", *options, compiler="clang"):
+        return Count(0, 1)
+    return meson_test("build-fuzz", "fuzz")
+
+
+def sources(*suffixes):
+    return [
+        str(path.relative_to(TOP))
+        for folder in ("include", "src", "tests")
+        for path in sorted((TOP / folder).rglob("*"))
+        if path.suffix in suffixes
+    ]
+
+
+def source_format():
+    return one(run("clang-format", "--dry-run", "--Werror", *sources(".c", ".h")))
+
+
+def cppcheck():
+    if not build("build-clang", "-Dwerror=true", compiler="clang"):
+        return Count(0, 1)
+    return one(
+        run(
+            *("cppcheck", "--project=build-clang/compile_commands.json", "--quiet", "-j2"),
+            *("--enable=warning,performance,portability", "--inline-suppr"),
+            *("--error-exitcode=1", "--suppress=missingIncludeSystem", "--library=posix"),
+        )
+    )
+
+
+def clang_tidy():
+    if not build("build-clang", "-Dwerror=true", compiler="clang"):
+        return Count(0, 1)
+
+    def check(name):
+        return subprocess.run(
+            ["clang-tidy", "--quiet", "-p", "build-clang", name],
+            cwd=TOP,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    clean = True
+    names = sources(".c")
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, result in zip(names, pool.map(check, names)):
+            if result.returncode != 0:
+                clean = False
+                print(name, result.stdout, result.stderr, sep="\n")
+    return one(clean)
+
+
+def lab():
+    results = TOP / "build" / "lab" / "results.xml"
+    results.parent.mkdir(exist_ok=True)
+    results.unlink(missing_ok=True)
+    ended_well = run(
+        *("/usr/bin/python3", "-B", "-m", "pytest", "integration"),
+        *("--durations=15", f"--junitxml={results}"),
+    )
+    if not results.exists():
+        return Count(0, 1)
+    passed = failed = 0
+    for case in ElementTree.parse(results).getroot().iter("testcase"):
+        # Also a skip: what cannot be tested here has failed here.
+        if any(case.find(kind) is not None for kind in ("failure", "error", "skipped")):
+            failed += 1
+        else:
+            passed += 1
+    if not passed + failed or (not ended_well and not failed):
+        failed += 1
+    return Count(passed, failed)
+
+
+STAGES = {
+    "units": units,
+    "gcc": gcc_warnings,
+    "sanitizers": sanitizers,
+    "clang": clang_warnings,
+    "fuzzers": fuzzers,
+    "format": source_format,
+    "cppcheck": cppcheck,
+    "tidy": clang_tidy,
+    "lab": lab,
+}
+
+
+def main(names):
+    unknown = set(names) - set(STAGES)
+    if unknown:
+        sys.exit(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
+    total = Count()
+    summary = []
+    for name in names or STAGES:
+        print(f"\n== {name}")
+        began = time.monotonic()
+        try:
+            count = STAGES[name]()
+        except (OSError, ValueError, KeyError, ElementTree.ParseError) as error:
+            print(f"{name} could not run: {error}")
+            count = Count(0, 1)
+        total += count
+        took = time.monotonic() - began
+        summary.append(f"{name:<12}{count.passed:>5} passed{count.failed:>5} failed{took:>8.1f} s")
+    print()
+    print(*summary, sep="\n")
+    print(f"\n{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed or not total.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
