@@ -88,8 +88,7 @@ static void write_element(FILE *stream, const struct ruleset_element *element, e
 
 static void write_set(FILE *stream, const struct ruleset_set *set)
 {
-    fprintf(stream, "\n\t# %s\n\tset %s {\n\t\ttype %s\n", set->note, set->name,
-            key_texts[set->key]);
+    fprintf(stream, "\t# %s\n\tset %s {\n\t\ttype %s\n", set->note, set->name, key_texts[set->key]);
     if (set->timeout)
         fputs("\t\tflags timeout\n", stream);
     if (set->interval)
@@ -128,7 +127,7 @@ static void write_statement(FILE *stream, const struct ruleset_statement *statem
 
 static void write_chain(FILE *stream, const struct ruleset_chain *chain)
 {
-    fprintf(stream, "\n\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
+    fprintf(stream, "\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
             chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
             (int)chain->priority);
     for (size_t i = 0; i < chain->rule_count; i++) {
@@ -154,15 +153,17 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
         return -1;
     fprintf(stream, "table inet %s {\n", table);
     if (owner)
-        fputs("\tflags owner\n", stream);
+        fputs("\tflags owner\n\n", stream);
     for (size_t i = 0; i < ruleset.set_count; i++) {
         write_set(stream, &ruleset.sets[i]);
         if (lease && strcmp(ruleset.sets[i].name, RULESET_SET_PORTS) == 0)
             write_lease(stream, config);
-        fputs("\t}\n", stream);
+        fputs("\t}\n\n", stream);
     }
-    for (size_t i = 0; i < RULESET_CHAINS; i++)
+    for (size_t i = 0; i < RULESET_CHAINS; i++) {
         write_chain(stream, &ruleset.chains[i]);
+        fputs(i + 1 < RULESET_CHAINS ? "\n" : "", stream);
+    }
     fputs("}\n", stream);
     ruleset_deinit(&ruleset);
     if (fflush(stream) != 0 || ferror(stream))

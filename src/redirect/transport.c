@@ -119,13 +119,18 @@ static ssize_t transport_receive(struct transport *transport)
     return length;
 }
 
+static int64_t transport_time_left(const struct transport *transport)
+{
+    return transport->deadline_ns - clock_ns();
+}
+
 /* Waits for something to read. Returns 1, 0 when the deadline has passed, or -1 with errno. */
 static int transport_wait(const struct transport *transport)
 {
     struct pollfd item = {.fd = mnl_socket_get_fd(transport->socket), .events = POLLIN};
 
     for (;;) {
-        int64_t left_ns = transport->deadline_ns - clock_ns();
+        int64_t left_ns = transport_time_left(transport);
 
         if (left_ns <= 0)
             return 0;
@@ -152,22 +157,23 @@ static int transport_collect(struct transport *transport, struct reply *reply,
 {
     while (!reply_is_complete(reply) && !reply->lost) {
         ssize_t length = transport_receive(transport);
+        int ready = 1;
 
         if (length > 0)
             reply_consume(reply, transport->buffer, (size_t)length);
-        else if (length < 0 && errno == ENOBUFS)
+        else if (length == 0) /* strangers and signals must not keep us beyond the deadline */
+            ready = transport_time_left(transport) > 0;
+        else if (errno == EAGAIN)
+            ready = transport_wait(transport);
+        else if (errno == ENOBUFS)
             reply->lost = true;
-        else if (length < 0 && errno != EAGAIN)
+        else
             return failure_from_system(failure, "receive");
-        else if (length < 0) {
-            int ready = transport_wait(transport);
-
-            if (ready < 0)
-                return failure_from_system(failure, "poll");
-            if (ready == 0) {
-                *failure = (struct failure){.kind = FAILURE_TIMEOUT};
-                return -1;
-            }
+        if (ready < 0)
+            return failure_from_system(failure, "poll");
+        if (ready == 0) {
+            *failure = (struct failure){.kind = FAILURE_TIMEOUT};
+            return -1;
         }
     }
     return 0;

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "redirect/ruleset.h"
+#include "sample.h"
+#include "unit.h"
+
+static const struct ruleset_set *find_set(const struct ruleset *ruleset, const char *name)
+{
+    for (size_t i = 0; i < ruleset->set_count; i++)
+        if (strcmp(ruleset->sets[i].name, name) == 0)
+            return &ruleset->sets[i];
+    return NULL;
+}
+
+static bool rule_has(const struct ruleset_rule *rule, enum ruleset_statement_type type)
+{
+    for (size_t i = 0; i < rule->statement_count; i++)
+        if (rule->statements[i].type == type)
+            return true;
+    return false;
+}
+
+static void init(struct ruleset *ruleset, struct config *config, struct sample sample)
+{
+    struct error error;
+
+    sample_config(config, &sample);
+    if (ruleset_init(ruleset, config, &error) < 0)
+        fail_msg("%s", error.text);
+}
+
+static void deinit(struct ruleset *ruleset, struct config *config)
+{
+    ruleset_deinit(ruleset);
+    sample_free(config);
+}
+
+static void test_priorities(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){0});
+    assert_int_equal(ruleset.chains[0].priority, -110);
+    assert_int_equal(ruleset.chains[1].priority, -110);
+    assert_int_equal(ruleset.chains[2].priority, -10);
+    assert_int_equal(ruleset.chains[3].priority, 400);
+    deinit(&ruleset, &config);
+}
+
+static void test_guard_admits_before_it_drops(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){0});
+    const struct ruleset_chain *input = &ruleset.chains[2];
+    assert_int_equal(input->rule_count, 2);
+    assert_true(rule_has(&input->rules[0], RULESET_CT_DNAT));
+    assert_true(rule_has(&input->rules[0], RULESET_ACCEPT));
+    assert_true(rule_has(&input->rules[1], RULESET_DROP));
+    assert_false(rule_has(&input->rules[1], RULESET_CT_DNAT));
+    deinit(&ruleset, &config);
+}
+
+static void test_every_redirect_is_local_and_leased(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config, samples[i]);
+        for (size_t c = 0; c < RULESET_CHAINS; c++)
+            for (size_t r = 0; r < ruleset.chains[c].rule_count; r++) {
+                const struct ruleset_rule *rule = &ruleset.chains[c].rules[r];
+
+                if (!rule_has(rule, RULESET_REDIRECT))
+                    continue;
+                assert_true(rule_has(rule, RULESET_DADDR_LOCAL));
+                assert_true(rule_has(rule, RULESET_DPORT_IN));
+                /* Whatever can meet a connection that is older than the table. */
+                assert_true(rule_has(rule, RULESET_SYN) || rule_has(rule, RULESET_SPORT_IN));
+            }
+        deinit(&ruleset, &config);
+    }
+}
+
+static void test_one_rule_for_both_families(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){.interfaces = "eth0"});
+    assert_int_equal(ruleset.chains[0].rule_count, 1);
+    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_IIFNAME_IN));
+    deinit(&ruleset, &config);
+}
+
+static void test_family_left_out_is_not_redirected(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){.sources = "192.0.2.0/24"});
+    assert_int_equal(ruleset.chains[0].rule_count, 1);
+    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_SADDR4_IN));
+    assert_null(find_set(&ruleset, "sources6"));
+    deinit(&ruleset, &config);
+
+    init(&ruleset, &config,
+         (struct sample){.sources = "192.0.2.0/24 2001:db8::/32", .addresses = "2001:db8::1"});
+    assert_int_equal(ruleset.chains[0].rule_count, 1);
+    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_SADDR6_IN));
+    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_DADDR6_IN));
+    deinit(&ruleset, &config);
+}
+
+static void test_no_common_family(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+    struct error error;
+
+    (void)state;
+    sample_config(&config, &(struct sample){.sources = "192.0.2.0/24", .addresses = "2001:db8::1"});
+    assert_int_equal(ruleset_init(&ruleset, &config, &error), -1);
+    assert_int_equal(error.exit_code, EX_CONFIG);
+    assert_non_null(strstr(error.text, "redirect.sources"));
+    deinit(&ruleset, &config);
+}
+
+static void test_interface_names(void **state)
+{
+    static const char *const bad[] = {"sixteen-is-a-lot", "a/b", "eth*", "a\"b", "a\\b",
+                                      "b\xc3\xa4r",       "a\tb"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        struct ruleset ruleset;
+        struct config config;
+        struct error error;
+
+        sample_config(&config, &(struct sample){.interfaces = bad[i]});
+        assert_int_equal(ruleset_init(&ruleset, &config, &error), -1);
+        assert_int_equal(error.exit_code, EX_CONFIG);
+        assert_non_null(strstr(error.text, "redirect.interfaces"));
+        deinit(&ruleset, &config);
+    }
+}
+
+static void test_local(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){.local = false});
+    assert_true(rule_has(&ruleset.chains[1].rules[0], RULESET_SPORT_IN));
+    deinit(&ruleset, &config);
+    init(&ruleset, &config, (struct sample){.local = true});
+    assert_false(rule_has(&ruleset.chains[1].rules[0], RULESET_SPORT_IN));
+    deinit(&ruleset, &config);
+}
+
+/* The elements of set `name` as "first-last" texts, for a list of sources. */
+static void assert_ranges(const char *sources, const char *name, const char *expected)
+{
+    struct ruleset ruleset;
+    struct config config;
+    char text[512] = "";
+    size_t length = 0;
+
+    init(&ruleset, &config, (struct sample){.sources = sources});
+    const struct ruleset_set *set = find_set(&ruleset, name);
+    if (!set) {
+        fail_msg("no set %s", name);
+        return;
+    }
+    for (size_t i = 0; i < set->element_count; i++) {
+        int family = set->key == RULESET_KEY_IPV4 ? AF_INET : AF_INET6;
+        char first[INET6_ADDRSTRLEN], last[INET6_ADDRSTRLEN];
+
+        inet_ntop(family, set->elements[i].first, first, sizeof(first));
+        inet_ntop(family, set->elements[i].last, last, sizeof(last));
+        length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s-%s", i ? " " : "",
+                                   first, last);
+    }
+    assert_string_equal(text, expected);
+    deinit(&ruleset, &config);
+}
+
+static void test_ranges(void **state)
+{
+    (void)state;
+    assert_ranges("192.0.2.1", "sources4", "192.0.2.1-192.0.2.1");
+    assert_ranges("0.0.0.0/0 10.0.0.0/8", "sources4", "0.0.0.0-255.255.255.255");
+    assert_ranges("10.0.0.0/8 10.1.0.0/16 10.255.255.255", "sources4", "10.0.0.0-10.255.255.255");
+    assert_ranges("10.128.0.0/9 10.0.0.0/9", "sources4", "10.0.0.0-10.255.255.255");
+    assert_ranges("10.0.0.3 10.0.0.1 10.0.0.1", "sources4", "10.0.0.1-10.0.0.1 10.0.0.3-10.0.0.3");
+    assert_ranges("255.255.255.255 0.0.0.0", "sources4",
+                  "0.0.0.0-0.0.0.0 255.255.255.255-255.255.255.255");
+    /* Host bits, should any be left, do not count. */
+    assert_ranges("10.1.2.3/8", "sources4", "10.0.0.0-10.255.255.255");
+    assert_ranges("2001:db8::/33 2001:db8:8000::/33 ::1", "sources6",
+                  "::1-::1 2001:db8::-2001:db8:ffff:ffff:ffff:ffff:ffff:ffff");
+    assert_ranges("ffff::/16 10.0.0.0/8", "sources6",
+                  "ffff::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff");
+}
+
+static void test_next_key(void **state)
+{
+    uint8_t out[RULESET_KEY_MAX];
+    uint8_t key[RULESET_KEY_MAX] = {10, 0, 255, 255};
+    static const uint8_t expected[] = {10, 1, 0, 0};
+
+    (void)state;
+    assert_true(ruleset_key_next(out, key, RULESET_KEY_IPV4));
+    assert_memory_equal(out, expected, sizeof(expected));
+    memset(key, 255, 4);
+    assert_false(ruleset_key_next(out, key, RULESET_KEY_IPV4));
+    assert_true(ruleset_key_next(out, key, RULESET_KEY_IPV6));
+}
+
+static void test_deinit_twice(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, samples[sample_count - 1]);
+    ruleset_deinit(&ruleset);
+    deinit(&ruleset, &config);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_priorities),
+        cmocka_unit_test(test_guard_admits_before_it_drops),
+        cmocka_unit_test(test_every_redirect_is_local_and_leased),
+        cmocka_unit_test(test_one_rule_for_both_families),
+        cmocka_unit_test(test_family_left_out_is_not_redirected),
+        cmocka_unit_test(test_no_common_family),
+        cmocka_unit_test(test_interface_names),
+        cmocka_unit_test(test_local),
+        cmocka_unit_test(test_ranges),
+        cmocka_unit_test(test_next_key),
+        cmocka_unit_test(test_deinit_twice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
