@@ -78,6 +78,8 @@ void deadlines_remove(struct deadlines *deadlines, struct deadline *deadline)
 
 void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, uint64_t at_ms)
 {
+    if (deadline->position == 0)
+        return;
     deadline->at_ms = at_ms;
     rise(deadlines, deadline);
     sink(deadlines, deadline);

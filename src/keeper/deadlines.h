@@ -19,7 +19,7 @@ struct deadlines {
 void deadlines_deinit(struct deadlines *deadlines);
 /* False when memory ran out; nothing has changed then. */
 bool deadlines_add(struct deadlines *deadlines, struct deadline *deadline);
-/* One that is in no heap is left alone. */
+/* Both leave one alone that is in no heap. */
 void deadlines_remove(struct deadlines *deadlines, struct deadline *deadline);
 void deadlines_change(struct deadlines *deadlines, struct deadline *deadline, uint64_t at_ms);
 struct deadline *deadlines_first(const struct deadlines *deadlines);

@@ -74,15 +74,19 @@ static void state_open(struct window *window, uint64_t now_ms)
 {
     window->state = WINDOW_OPEN;
     window->opened_ms = now_ms;
+    window->limit_at_ms = later(now_ms, window->options.limit_ms);
     window->windows++;
     window->was_leased = false;
     window->hold = WINDOW_HOLD_RESPONDER;
+    /* Answers still under way were given before the responder heard of this window's token. */
+    window->ping_answered = window->ping_sent;
     window->actions &= ~(unsigned int)WINDOW_DO_DRAIN;
 }
 
 static void state_armed(struct window *window)
 {
     window->state = WINDOW_ARMED;
+    window->drain_owed = false;
     if (window->stopping)
         window->actions |= WINDOW_DO_LEAVE;
 }
@@ -92,7 +96,7 @@ static void state_draining(struct window *window, uint64_t now_ms)
 {
     window->open_total_ms += now_ms - window->opened_ms;
     want_shut(window);
-    if (!window->was_leased) {
+    if (!window->drain_owed) {
         state_armed(window);
         return;
     }
@@ -136,7 +140,7 @@ void window_deinit(struct window *window)
 }
 
 enum window_refusal window_would_refuse(const struct window *window, uint64_t now_ms, uid_t uid,
-    enum window_kind kind, uint64_t *until_ms)
+                                        enum window_kind kind, uint64_t *until_ms)
 {
     const struct window_user *user = user_find(window, uid);
 
@@ -156,9 +160,63 @@ enum window_refusal window_would_refuse(const struct window *window, uint64_t no
     return WINDOW_ACCEPTED;
 }
 
-enum window_refusal window_begin(struct window *window, uint64_t now_ms,
-    struct window_reason *reason, uint64_t *until_ms)
+static void reason_end(struct window *window, struct window_reason *reason, enum window_end end)
 {
+    deadlines_remove(&window->deadlines, &reason->deadline);
+    *(reason->previous == NULL ? &window->reasons : &reason->previous->next) = reason->next;
+    *(reason->next == NULL ? &window->reasons_last : &reason->next->previous) = reason->previous;
+    window->reason_count--;
+    /* A user with a reason is never forgotten. */
+    struct window_user *user = user_find(window, reason->uid);
+    user->reasons--;
+    if (reason->kind == WINDOW_TOKEN)
+        user->tokens--;
+    reason->end = end;
+    reason->count = 0;
+    reason->previous = NULL;
+    reason->next = window->ended;
+    window->ended = reason;
+}
+
+static void finish_all(struct window *window, uint64_t now_ms, enum window_end end)
+{
+    if (window->reasons == NULL)
+        return;
+    while (window->reasons != NULL)
+        reason_end(window, window->reasons, end);
+    state_draining(window, now_ms);
+}
+
+/* Everybody whose reason kept the window open for so long waits as long again. */
+static void limit_reached(struct window *window, uint64_t now_ms)
+{
+    for (struct window_reason *reason = window->reasons; reason != NULL; reason = reason->next) {
+        struct window_user *user = user_find(window, reason->uid);
+        user->penalty_until_ms = later(now_ms, window->options.limit_ms);
+    }
+    finish_all(window, now_ms, WINDOW_END_LIMIT);
+}
+
+/* Ends what is over by now. Whoever ends in time, even just in time, does not pay for the limit. */
+static void expire(struct window *window, uint64_t now_ms)
+{
+    struct deadline *first;
+
+    while ((first = deadlines_first(&window->deadlines)) != NULL && first->at_ms <= now_ms) {
+        struct window_reason *reason =
+            (void *)((char *)first - offsetof(struct window_reason, deadline));
+        window_finish(window, now_ms, reason, WINDOW_END_DEADLINE);
+    }
+    if (window->state == WINDOW_OPEN && now_ms >= window->limit_at_ms)
+        limit_reached(window, now_ms);
+}
+
+enum window_refusal window_begin(struct window *window, uint64_t now_ms,
+                                 struct window_reason *reason, uint64_t *until_ms)
+{
+    /* What comes after the end of a window is not part of it. */
+    expire(window, now_ms);
+
     enum window_refusal refusal =
         window_would_refuse(window, now_ms, reason->uid, reason->kind, until_ms);
     if (refusal != WINDOW_ACCEPTED)
@@ -189,9 +247,11 @@ enum window_refusal window_begin(struct window *window, uint64_t now_ms,
     return WINDOW_ACCEPTED;
 }
 
-void window_again(
-    struct window *window, uint64_t now_ms, struct window_reason *reason, uint64_t deadline_ms)
+void window_again(struct window *window, uint64_t now_ms, struct window_reason *reason,
+                  uint64_t deadline_ms)
 {
+    if (reason->count == 0)
+        return;
     reason->count++;
     if (deadline_ms > reason->deadline.at_ms)
         deadlines_change(&window->deadlines, &reason->deadline, deadline_ms);
@@ -200,43 +260,20 @@ void window_again(
 
 void window_release(struct window *window, uint64_t now_ms, struct window_reason *reason)
 {
-    if (--reason->count == 0)
+    if (reason->count > 1)
+        reason->count--;
+    else
         window_finish(window, now_ms, reason, WINDOW_END_REMOVED);
 }
 
-static void reason_end(struct window *window, struct window_reason *reason, enum window_end end)
+void window_finish(struct window *window, uint64_t now_ms, struct window_reason *reason,
+                   enum window_end end)
 {
-    deadlines_remove(&window->deadlines, &reason->deadline);
-    *(reason->previous == NULL ? &window->reasons : &reason->previous->next) = reason->next;
-    *(reason->next == NULL ? &window->reasons_last : &reason->next->previous) = reason->previous;
-    window->reason_count--;
-    /* A user with a reason is never forgotten. */
-    struct window_user *user = user_find(window, reason->uid);
-    user->reasons--;
-    if (reason->kind == WINDOW_TOKEN)
-        user->tokens--;
-    reason->end = end;
-    reason->count = 0;
-    reason->previous = NULL;
-    reason->next = window->ended;
-    window->ended = reason;
-}
-
-void window_finish(
-    struct window *window, uint64_t now_ms, struct window_reason *reason, enum window_end end)
-{
+    if (reason->count == 0)
+        return;
     reason_end(window, reason, end);
     if (window->reasons == NULL)
         state_draining(window, now_ms);
-}
-
-static void finish_all(struct window *window, uint64_t now_ms, enum window_end end)
-{
-    if (window->reasons == NULL)
-        return;
-    while (window->reasons != NULL)
-        reason_end(window, window->reasons, end);
-    state_draining(window, now_ms);
 }
 
 void window_responder_up(struct window *window, uint64_t now_ms)
@@ -267,9 +304,13 @@ void window_pong(struct window *window, uint64_t now_ms, uint64_t sequence)
         return;
     window->ping_answered = sequence;
     window->silent_since_ms = now_ms;
+    /* After a long sleep of ours the answer may be read before the time is looked at. */
+    expire(window, now_ms);
+    /* A lease that is to go goes first; the next ping takes it again. */
+    if (window->state != WINDOW_OPEN || (window->actions & WINDOW_DO_SHUT) != 0)
+        return;
     /* Many tokens one after the other are many pongs: a fresh lease is left alone. */
-    if (window->state == WINDOW_OPEN &&
-        (!window->leased || now_ms >= later(window->armed_ms, window->options.lease_ms / 6)))
+    if (!window->leased || now_ms >= later(window->armed_ms, window->options.lease_ms / 6))
         window->actions |= WINDOW_DO_ARM;
 }
 
@@ -287,13 +328,14 @@ void window_drained(struct window *window, uint64_t now_ms)
 
 void window_lease_taken(struct window *window, uint64_t now_ms)
 {
-    if (window->state != WINDOW_OPEN) {
+    if (window->state != WINDOW_OPEN || !window->responder_ready) {
         want_shut(window);
         return;
     }
     window->leased = true;
     window->armed_ms = now_ms;
     window->was_leased = true;
+    window->drain_owed = true;
     window->hold = WINDOW_HOLD_NONE;
 }
 
@@ -307,7 +349,7 @@ void window_lease_refused(struct window *window, uint64_t now_ms, enum window_ho
 
 void window_blocked(struct window *window, uint64_t now_ms)
 {
-    if (window->state != WINDOW_OPEN)
+    if (window->state == WINDOW_ARMED)
         return;
     window->blocked_until_ms = later(now_ms, WINDOW_BLOCKED_MS);
     finish_all(window, now_ms, WINDOW_END_BLOCKED);
@@ -323,38 +365,22 @@ void window_stop(struct window *window, uint64_t now_ms)
         state_armed(window);
 }
 
-/* Everybody whose reason kept the window open for so long waits as long again. */
-static void limit_reached(struct window *window, uint64_t now_ms)
-{
-    for (struct window_reason *reason = window->reasons; reason != NULL; reason = reason->next) {
-        struct window_user *user = user_find(window, reason->uid);
-        user->penalty_until_ms = later(now_ms, window->options.limit_ms);
-    }
-    finish_all(window, now_ms, WINDOW_END_LIMIT);
-}
-
 static void tick_open(struct window *window, uint64_t now_ms)
 {
-    struct deadline *first;
-
-    if (now_ms >= later(window->opened_ms, window->options.limit_ms)) {
-        limit_reached(window, now_ms);
-        return;
+    /* The kernel has let go of a lease that nobody renewed. If its clock should run behind ours,
+     * it does so now. */
+    if (window->leased && (window->actions & WINDOW_DO_ARM) == 0 &&
+        now_ms >= later(window->armed_ms, window->options.lease_ms)) {
+        window->hold = WINDOW_HOLD_RESPONDER;
+        want_shut(window);
     }
-    while ((first = deadlines_first(&window->deadlines)) != NULL && first->at_ms <= now_ms) {
-        struct window_reason *reason =
-            (void *)((char *)first - offsetof(struct window_reason, deadline));
-        window_finish(window, now_ms, reason, WINDOW_END_DEADLINE);
-    }
-    if (window->state != WINDOW_OPEN || !window->responder_ready)
+    if (!window->responder_ready)
         return;
     if (window->ping_sent != window->ping_answered &&
         now_ms >= later(window->silent_since_ms, window->options.lease_ms)) {
-        window->hold = WINDOW_HOLD_RESPONDER;
-        want_shut(window);
+        /* As good as dead: what it may have said before counts no more. */
+        window_responder_down(window, now_ms);
         window->actions |= WINDOW_DO_KILL;
-        /* Once is enough: the next word on it is window_responder_down. */
-        window->silent_since_ms = now_ms;
     } else if (now_ms >= window->ping_due_ms && window->ping_sent == window->ping_answered) {
         want_ping(window, now_ms);
     }
@@ -376,6 +402,7 @@ static void tick_draining(struct window *window, uint64_t now_ms)
 
 void window_tick(struct window *window, uint64_t now_ms)
 {
+    expire(window, now_ms);
     if (window->state == WINDOW_OPEN)
         tick_open(window, now_ms);
     else if (window->state == WINDOW_DRAINING)
@@ -388,15 +415,17 @@ void window_tick(struct window *window, uint64_t now_ms)
 static uint64_t next_open_ms(const struct window *window)
 {
     const struct deadline *first = deadlines_first(&window->deadlines);
-    uint64_t next_ms = later(window->opened_ms, window->options.limit_ms);
+    uint64_t next_ms = window->limit_at_ms;
 
     if (first != NULL)
         next_ms = earlier(next_ms, first->at_ms);
+    if (window->leased)
+        next_ms = earlier(next_ms, later(window->armed_ms, window->options.lease_ms));
     if (window->responder_ready) {
         bool answered = window->ping_sent == window->ping_answered;
-        next_ms = earlier(next_ms,
-            answered ? window->ping_due_ms
-                     : later(window->silent_since_ms, window->options.lease_ms));
+        next_ms =
+            earlier(next_ms, answered ? window->ping_due_ms
+                                      : later(window->silent_since_ms, window->options.lease_ms));
     }
     return next_ms;
 }

@@ -98,8 +98,8 @@ struct window_reason {
 /* What is remembered of a user. */
 struct window_user {
     uid_t uid;
-    unsigned int reasons; /* all of them */
-    unsigned int tokens;  /* the WINDOW_TOKEN ones */
+    unsigned int reasons;      /* all of them */
+    unsigned int tokens;       /* the WINDOW_TOKEN ones */
     uint64_t penalty_until_ms; /* 0: none */
     UT_hash_handle hh;
 };
@@ -117,8 +117,9 @@ struct window {
     bool leased;
     bool responder_ready;
     bool stopping;
-    bool lingering; /* DRAINING: the responder has not been asked yet */
-    bool was_leased; /* in this window: somebody may have come through it */
+    bool lingering;  /* DRAINING: the responder has not been asked yet */
+    bool was_leased; /* in this window */
+    bool drain_owed; /* somebody may have come through this window or the one it reopened */
 
     struct window_reason *reasons; /* window::reasons, oldest first */
     struct window_reason *reasons_last;
@@ -127,8 +128,9 @@ struct window {
     struct window_reason *ended;
     struct window_user *users;
 
-    uint64_t opened_ms; /* OPEN */
-    uint64_t armed_ms; /* when the lease was last taken */
+    uint64_t opened_ms;   /* OPEN */
+    uint64_t limit_at_ms; /* OPEN */
+    uint64_t armed_ms;    /* when the lease was last taken */
     uint64_t drain_at_ms; /* DRAINING: the end of the linger, then of the drain */
     uint64_t blocked_until_ms;
 
@@ -154,17 +156,21 @@ void window_configure(struct window *window, const struct window_options *option
  * Otherwise *until_ms may say when it is worth trying again (0: no time is known).
  */
 enum window_refusal window_begin(struct window *window, uint64_t now_ms,
-    struct window_reason *reason, uint64_t *until_ms);
+                                 struct window_reason *reason, uint64_t *until_ms);
 /* Whether window_begin would refuse this user now, whatever the reason. */
 enum window_refusal window_would_refuse(const struct window *window, uint64_t now_ms, uid_t uid,
-    enum window_kind kind, uint64_t *until_ms);
+                                        enum window_kind kind, uint64_t *until_ms);
+/*
+ * The next three leave a reason alone that has ended and waits in window_take_ended(): two events
+ * of one turn of the loop can both want to end it.
+ */
 /* The same reason again: counts up, and takes the later of the deadlines. */
 void window_again(struct window *window, uint64_t now_ms, struct window_reason *reason,
-    uint64_t deadline_ms);
+                  uint64_t deadline_ms);
 /* One registration of it is taken back; the last one ends it. */
 void window_release(struct window *window, uint64_t now_ms, struct window_reason *reason);
-void window_finish(
-    struct window *window, uint64_t now_ms, struct window_reason *reason, enum window_end end);
+void window_finish(struct window *window, uint64_t now_ms, struct window_reason *reason,
+                   enum window_end end);
 
 void window_responder_up(struct window *window, uint64_t now_ms);
 void window_responder_down(struct window *window, uint64_t now_ms);

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "wicket/log.h"
+
+struct child_packet {
+    struct child_packet *next;
+    union link_message message;
+};
+
+enum { DEATHS_AT_ONCE = 3, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 30000 };
+/* As many messages are read in one go: the other descriptors get their turn. */
+enum { MESSAGES_A_ROUND = 256 };
+
+static void packets_free(struct child *child)
+{
+    while (child->waiting != NULL) {
+        struct child_packet *next = child->waiting->next;
+        free(child->waiting);
+        child->waiting = next;
+    }
+    child->waiting_last = NULL;
+}
+
+void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan,
+                const struct link_setup *setup, const struct child_handlers *handlers, void *owner)
+{
+    *child = (struct child){
+        .epoll_fd = epoll_fd,
+        .plan = *plan,
+        .setup = *setup,
+        .handlers = handlers,
+        .owner = owner,
+        .state = CHILD_DOWN,
+        .due_ms = UINT64_MAX,
+        .link = {.fd = -1},
+        .process = {.fd = -1},
+    };
+}
+
+/* The link is of no use any more: the process must go, whatever state it is in. */
+static void begin_death(struct child *child)
+{
+    if (child->state != CHILD_STARTING && child->state != CHILD_READY)
+        return;
+    child->state = CHILD_DYING;
+    child->due_ms = UINT64_MAX;
+    event_close(child->epoll_fd, &child->link);
+    packets_free(child);
+    if (pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
+        log_error("cannot kill the responder");
+    if (child->was_up) {
+        child->was_up = false;
+        child->handlers->down(child->owner);
+    }
+}
+
+static void describe_death(const siginfo_t *info)
+{
+    if (info->si_code == CLD_EXITED)
+        log_warnx("the responder ended with exit status %d", info->si_status);
+    else
+        log_warnx("the responder was killed by signal %d", info->si_status);
+}
+
+static uint64_t delay_ms(unsigned int deaths)
+{
+    uint64_t delay = DELAY_FIRST_MS;
+
+    if (deaths <= DEATHS_AT_ONCE)
+        return 0;
+    for (unsigned int i = DEATHS_AT_ONCE + 1; i < deaths && delay < DELAY_MAX_MS; i++)
+        delay *= 2;
+    return delay < DELAY_MAX_MS ? delay : DELAY_MAX_MS;
+}
+
+static void process_ready(void *owner, uint32_t events)
+{
+    struct child *child = owner;
+    siginfo_t info = {0};
+    uint64_t now_ms = event_now_ms();
+
+    (void)events;
+    begin_death(child);
+    if (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+        return;
+    event_close(child->epoll_fd, &child->process);
+    describe_death(&info);
+    child->deaths = now_ms - child->started_ms >= CHILD_STEADY_MS ? 1 : child->deaths + 1;
+    child->state = CHILD_DOWN;
+    child->due_ms = now_ms + delay_ms(child->deaths);
+}
+
+static void broken(struct child *child, const struct error *error)
+{
+    begin_death(child);
+    child->handlers->broken(child->owner, error);
+}
+
+static void dispatch(struct child *child, const union link_message *message)
+{
+    switch (message->header.type) {
+    case LINK_READY:
+        if (child->state != CHILD_STARTING)
+            break;
+        child->state = CHILD_READY;
+        child->due_ms = UINT64_MAX;
+        child->was_up = true;
+        child->handlers->up(child->owner);
+        return;
+    case LINK_PONG:
+        if (child->state != CHILD_READY)
+            break;
+        child->handlers->pong(child->owner, &message->pong);
+        return;
+    case LINK_VALIDATION:
+        if (child->state != CHILD_READY)
+            break;
+        child->handlers->validation(child->owner, &message->validation);
+        return;
+    case LINK_DRAINED:
+        if (child->state != CHILD_READY)
+            break;
+        child->handlers->drained(child->owner);
+        return;
+    default:
+        break;
+    }
+    broken(child,
+           &(struct error){EX_PROTOCOL, "the responder said something that has no place there"});
+}
+
+static void receive(struct child *child)
+{
+    for (unsigned int i = 0; i < MESSAGES_A_ROUND && child->link.fd >= 0; i++) {
+        union link_message message;
+        struct error error;
+
+        ssize_t length = link_receive(child->link.fd, &message);
+        if (length < 0 && errno == EAGAIN)
+            return;
+        if (length < 0 && errno == EBADMSG) {
+            broken(child, &(struct error){EX_PROTOCOL, "the responder sent a broken packet"});
+            return;
+        }
+        if (length <= 0) {
+            begin_death(child);
+            return;
+        }
+        if (link_message_check(&message, (size_t)length, &error) < 0) {
+            broken(child, &error);
+            return;
+        }
+        dispatch(child, &message);
+    }
+}
+
+static void flush(struct child *child)
+{
+    while (child->waiting != NULL) {
+        struct child_packet *packet = child->waiting;
+        if (link_send(child->link.fd, &packet->message) < 0) {
+            if (errno != EAGAIN)
+                begin_death(child);
+            return;
+        }
+        child->waiting = packet->next;
+        free(packet);
+    }
+    child->waiting_last = NULL;
+    event_change(child->epoll_fd, &child->link, EPOLLIN);
+}
+
+static void link_ready(void *owner, uint32_t events)
+{
+    struct child *child = owner;
+
+    if ((events & EPOLLOUT) != 0)
+        flush(child);
+    if (child->link.fd >= 0 && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0)
+        receive(child);
+}
+
+int child_start(struct child *child, uint64_t now_ms, struct error *error)
+{
+    union link_message message;
+
+    child->started_ms = now_ms;
+    child->due_ms = UINT64_MAX;
+    if (spawn_responder(&child->plan, &child->link.fd, &child->process.fd, error) < 0)
+        return -1;
+    child->state = CHILD_STARTING;
+    child->due_ms = now_ms + CHILD_READY_MS;
+    child->link = (struct event_source){child->link.fd, link_ready, child};
+    child->process = (struct event_source){child->process.fd, process_ready, child};
+    if (!event_add(child->epoll_fd, &child->link, EPOLLIN) ||
+        !event_add(child->epoll_fd, &child->process, EPOLLIN)) {
+        error_set_errno(error, EX_OSERR, "cannot watch the responder");
+        child_stop(child);
+        return -1;
+    }
+
+    link_message_init(&message, LINK_SETUP);
+    struct link_header header = message.header;
+    message.setup = child->setup;
+    message.setup.header = header;
+    if (link_send(child->link.fd, &message) < 0)
+        begin_death(child);
+    return 0;
+}
+
+void child_send(struct child *child, const union link_message *message)
+{
+    if (child->state != CHILD_READY)
+        return;
+    if (child->waiting == NULL) {
+        if (link_send(child->link.fd, message) >= 0)
+            return;
+        if (errno != EAGAIN) {
+            begin_death(child);
+            return;
+        }
+    }
+
+    struct child_packet *packet = malloc(sizeof(*packet));
+    if (packet == NULL) {
+        /* It would miss a token; a fresh one is handed all of them. */
+        log_error("no memory for a message to the responder");
+        begin_death(child);
+        return;
+    }
+    packet->next = NULL;
+    packet->message = *message;
+    *(child->waiting == NULL ? &child->waiting : &child->waiting_last->next) = packet;
+    child->waiting_last = packet;
+    event_change(child->epoll_fd, &child->link, EPOLLIN | EPOLLOUT);
+}
+
+void child_kill(struct child *child)
+{
+    begin_death(child);
+}
+
+void child_stop(struct child *child)
+{
+    siginfo_t info;
+
+    child->stopped = true;
+    child->due_ms = UINT64_MAX;
+    event_close(child->epoll_fd, &child->link);
+    packets_free(child);
+    if (child->process.fd >= 0) {
+        pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0);
+        while (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED) != 0 && errno == EINTR)
+            continue;
+        event_close(child->epoll_fd, &child->process);
+    }
+    child->state = CHILD_DOWN;
+}
+
+void child_tick(struct child *child, uint64_t now_ms)
+{
+    struct error error;
+
+    if (child->stopped || now_ms < child->due_ms)
+        return;
+    if (child->state == CHILD_STARTING) {
+        log_warnx("the responder was not ready after %d s, it is killed", CHILD_READY_MS / 1000);
+        begin_death(child);
+    } else if (child->state == CHILD_DOWN && child_start(child, now_ms, &error) < 0) {
+        log_errorx("%s", error.text);
+        child->deaths++;
+        child->due_ms = now_ms + delay_ms(DEATHS_AT_ONCE + child->deaths);
+    }
+}
+
+uint64_t child_next_ms(const struct child *child)
+{
+    return child->due_ms;
+}

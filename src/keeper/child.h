@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "keeper/event.h"
+#include "keeper/spawn.h"
+#include "wicket/error.h"
+#include "wicket/link.h"
+
+/*
+ * The responder as the keeper sees it: one child process and the link to it, kept alive. It is
+ * started by child_start, started again when it dies (at once, then ever later if it keeps dying),
+ * and killed when it does not say that it is ready in time.
+ *
+ * What it says reaches the owner through the handlers. `down` is told once for every `up`, before
+ * the next start; a message that breaks the protocol is told as `broken` and is fatal.
+ */
+enum child_state {
+    CHILD_DOWN,     /* dead and buried, or never started */
+    CHILD_STARTING, /* not ready yet */
+    CHILD_READY,
+    CHILD_DYING, /* its end is known or asked for, it is not buried yet */
+};
+
+struct child_handlers {
+    void (*up)(void *owner);
+    void (*down)(void *owner);
+    void (*pong)(void *owner, const struct link_pong *pong);
+    void (*validation)(void *owner, const struct link_validation *validation);
+    void (*drained)(void *owner);
+    void (*broken)(void *owner, const struct error *error);
+};
+
+struct child_packet; /* a message waiting for room in the link */
+
+struct child {
+    int epoll_fd;
+    struct spawn_plan plan;
+    struct link_setup setup; /* what it is told at every start */
+    const struct child_handlers *handlers;
+    void *owner;
+
+    enum child_state state;
+    bool was_up;         /* since the last `down` */
+    bool stopped;        /* child_stop was called: no more starts */
+    unsigned int deaths; /* in a row, without CHILD_STEADY_MS of life between them */
+    uint64_t due_ms;     /* STARTING: ready by then; DOWN: start then; UINT64_MAX: nothing */
+    uint64_t started_ms;
+    struct event_source link, process; /* the process's pidfd */
+    struct child_packet *waiting, *waiting_last;
+};
+
+/* After this long a life, a death is not counted as one of a row. */
+#define CHILD_STEADY_MS 10000
+#define CHILD_READY_MS  5000
+
+void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan,
+                const struct link_setup *setup, const struct child_handlers *handlers, void *owner);
+int child_start(struct child *child, uint64_t now_ms, struct error *error);
+/* Queued when the link is full. Nothing happens unless it is ready. */
+void child_send(struct child *child, const union link_message *message);
+void child_kill(struct child *child);
+/* Kills it and waits for its end; no handler is called any more. May be called twice. */
+void child_stop(struct child *child);
+void child_tick(struct child *child, uint64_t now_ms);
+uint64_t child_next_ms(const struct child *child);

@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/keeper.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/program.h"
+#include "keeper/root.h"
+#include "keeper/settle.h"
+#include "wicket/log.h"
+
+uint64_t keeper_validations(const struct keeper *keeper)
+{
+    return keeper->validations_before + keeper->pong.validations;
+}
+
+uint64_t keeper_turned_away(const struct keeper *keeper)
+{
+    return keeper->turned_away_before + keeper->pong.turned_away;
+}
+
+void keeper_trouble(struct keeper *keeper, const char *format, ...)
+{
+    char text[sizeof(keeper->trouble)];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    if (strcmp(text, keeper->trouble) == 0)
+        return;
+    memcpy(keeper->trouble, text, sizeof(text));
+    memcpy(keeper->trouble_last, text, sizeof(text));
+    keeper->troubles++;
+    log_warnx("%s", text);
+}
+
+const char *keeper_end_text(enum window_end end)
+{
+    switch (end) {
+    case WINDOW_END_REMOVED:
+        return "nothing is pending any more";
+    case WINDOW_END_DEADLINE:
+        return "nobody removed the token in time";
+    case WINDOW_END_LIMIT:
+        return "window.limit was reached";
+    case WINDOW_END_BLOCKED:
+        return "redirected connections did not arrive";
+    case WINDOW_END_STOPPED:
+        return "the keeper was stopped";
+    }
+    return "";
+}
+
+void keeper_forget_token(struct keeper *keeper, const char *token)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_FORGET);
+    memcpy(message.forget.token, token, strlen(token));
+    child_send(&keeper->child, &message);
+}
+
+/* --- what the responder says --- */
+
+static void on_up(void *owner)
+{
+    struct keeper *keeper = owner;
+    union link_message message;
+
+    link_message_init(&message, LINK_TOKEN);
+    for (const struct token *token = keeper->tokens.by_name; token != NULL;
+         token = token->hh.next) {
+        memcpy(message.token.key_authorization, token->challenge.key_authorization,
+               sizeof(token->challenge.key_authorization));
+        child_send(&keeper->child, &message);
+    }
+    window_responder_up(&keeper->window, event_now_ms());
+}
+
+static void on_down(void *owner)
+{
+    struct keeper *keeper = owner;
+
+    keeper->validations_before = keeper_validations(keeper);
+    keeper->turned_away_before = keeper_turned_away(keeper);
+    keeper->pong = (struct link_pong){0};
+    keeper->pressure.exhausted = 0;
+    window_responder_down(&keeper->window, event_now_ms());
+}
+
+static void on_pong(void *owner, const struct link_pong *pong)
+{
+    struct keeper *keeper = owner;
+
+    keeper->pong = *pong;
+    keeper->pressure.exhausted = pong->exhausted;
+    window_pong(&keeper->window, event_now_ms(), pong->sequence);
+}
+
+static void note_validation(const struct link_validation *validation)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    log_info("validation of %s from %s port %u", validation->token,
+             inet_ntop(validation->family, validation->address, text, sizeof(text)) == NULL ? "?"
+                                                                                            : text,
+             validation->port);
+}
+
+static void on_validation(void *owner, const struct link_validation *validation)
+{
+    struct keeper *keeper = owner;
+
+    if (validation->loopback == 0) {
+        validators_note(&keeper->validators, validation);
+        note_validation(validation);
+    }
+}
+
+static void on_drained(void *owner)
+{
+    struct keeper *keeper = owner;
+
+    window_drained(&keeper->window, event_now_ms());
+}
+
+static void on_broken(void *owner, const struct error *error)
+{
+    struct keeper *keeper = owner;
+
+    log_errorx("the responder broke the protocol and may have been taken over: %s; leaving",
+               error->text);
+    keeper->leaving = true;
+    keeper->exit_code = EX_SOFTWARE;
+}
+
+static const struct child_handlers child_handlers = {
+    .up = on_up,
+    .down = on_down,
+    .pong = on_pong,
+    .validation = on_validation,
+    .drained = on_drained,
+    .broken = on_broken,
+};
+
+/* --- events --- */
+
+static void control_ready(void *owner, uint32_t events)
+{
+    (void)events;
+    peers_accept(owner);
+}
+
+static void signals_ready(void *owner, uint32_t events)
+{
+    struct keeper *keeper = owner;
+    struct signalfd_siginfo info;
+
+    (void)events;
+    while (read(keeper->signals.fd, &info, sizeof(info)) == sizeof(info)) {
+        log_info("signal %u from pid %u: %s", info.ssi_signo, info.ssi_pid,
+                 keeper->window.stopping ? "leaving at once"
+                                         : "shutting, then leaving when drained");
+        window_stop(&keeper->window, event_now_ms());
+    }
+}
+
+static void timer_ready(void *owner, uint32_t events)
+{
+    struct keeper *keeper = owner;
+    uint64_t expirations;
+
+    (void)events;
+    /* keeper_settle looks at the time after every event; this only has to be one. */
+    while (read(keeper->timer.fd, &expirations, sizeof(expirations)) > 0)
+        continue;
+}
+
+static int watch(struct keeper *keeper, struct error *error)
+{
+    sigset_t handled;
+
+    sigemptyset(&handled);
+    sigaddset(&handled, SIGTERM);
+    sigaddset(&handled, SIGINT);
+    sigaddset(&handled, SIGHUP);
+    keeper->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    keeper->signals.fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
+    keeper->timer.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+    keeper->control = (struct event_source){keeper->control.fd, control_ready, keeper};
+    keeper->signals = (struct event_source){keeper->signals.fd, signals_ready, keeper};
+    keeper->timer = (struct event_source){keeper->timer.fd, timer_ready, keeper};
+    if (keeper->epoll_fd < 0 || sigprocmask(SIG_BLOCK, &handled, NULL) != 0 ||
+        signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+        !event_add(keeper->epoll_fd, &keeper->control, EPOLLIN) ||
+        !event_add(keeper->epoll_fd, &keeper->signals, EPOLLIN) ||
+        !event_add(keeper->epoll_fd, &keeper->timer, EPOLLIN))
+        return error_set_errno(error, EX_OSERR, "cannot set up the event loop");
+    return 0;
+}
+
+static void set_timer(struct keeper *keeper, uint64_t at_ms)
+{
+    struct itimerspec when = {0};
+
+    if (at_ms != UINT64_MAX) {
+        /* 0 would disarm it. */
+        when.it_value.tv_sec = (time_t)(at_ms / 1000);
+        when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000 + 1;
+    }
+    timerfd_settime(keeper->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* --- life --- */
+
+static int start_child(struct keeper *keeper, const char *path, struct error *error)
+{
+    const struct config *config = keeper->config;
+    struct spawn_plan plan = {
+        .path = path,
+        .mode = keeper->mode,
+        .root_fd = keeper->root_fd,
+        .log_fd = log_fd(),
+        .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
+        .listen_count = keeper->listen_count,
+    };
+    struct link_setup setup = {
+        .listeners = keeper->listen_count,
+        .sidecar = keeper->mode == PRIVILEGES_SIDECAR,
+        .uid = keeper->account.responder_uid,
+        .gid = keeper->account.responder_gid,
+        .undecided = config->responder.undecided,
+        .undecided_per_address = config->responder.undecided_per_address,
+        .deadline_ms = config->responder.deadline_ms,
+        .other_requests =
+            config->other_requests == CONFIG_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND,
+    };
+
+    child_init(&keeper->child, keeper->epoll_fd, &plan, &setup, &child_handlers, keeper);
+    return child_start(&keeper->child, event_now_ms(), error);
+}
+
+static int take_lock(struct keeper *keeper, struct error *error)
+{
+    if (lock_prepare_directory(error) < 0)
+        return -1;
+    return keeper->options.lock_fd >= 0 ? lock_adopt(&keeper->lock, keeper->options.lock_fd, error)
+                                        : lock_take(&keeper->lock, error);
+}
+
+/* The order of opening: the table without a lease, then the listener. */
+static int open_up(struct keeper *keeper, struct error *error)
+{
+    struct config *config = keeper->config;
+
+    if (redirect_create(&keeper->redirect, config, false, error) < 0 ||
+        redirect_install(keeper->redirect, error) < 0)
+        return -1;
+    if (!redirect_is_owned(keeper->redirect))
+        log_warnx("this kernel has no owned tables: if the keeper is killed, the lease alone "
+                  "gives port %u back, within %llu ms",
+                  config->redirect.port, (unsigned long long)config->window.lease_ms);
+    pressure_init(&keeper->pressure);
+    if (listen_responder(keeper->listen_fds, &keeper->listen_count, config, error) < 0 ||
+        root_open(&keeper->root_fd, keeper->mode, error) < 0 ||
+        listen_control(&keeper->control.fd, config, &keeper->account, error) < 0)
+        return -1;
+    keeper->owns_control = true;
+    return lock_describe(&keeper->lock, config->control.socket, config->path, error);
+}
+
+int keeper_init(struct keeper *keeper, struct config *config, const struct keeper_options *options,
+                struct error *error)
+{
+    static const struct event_source none = {.fd = -1};
+    const struct window_options window = {
+        .lease_ms = config->window.lease_ms,
+        .limit_ms = config->window.limit_ms,
+        .drain_ms = config->responder.deadline_ms + 1000,
+    };
+    char responder[4096];
+
+    *keeper = (struct keeper){
+        .options = *options,
+        .config = config,
+        .lock = {.fd = -1},
+        .epoll_fd = -1,
+        .control = none,
+        .signals = none,
+        .timer = none,
+        .root_fd = -1,
+        .look_due_ms = UINT64_MAX,
+        .shut_reason = "",
+        .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
+        .child = {.link = none, .process = none, .state = CHILD_DOWN},
+    };
+    window_init(&keeper->window, &window);
+
+    if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
+        account_resolve(&keeper->account, config, error) < 0 ||
+        program_find(responder, sizeof(responder), "wicket-responder", error) < 0 ||
+        open_up(keeper, error) < 0 || privileges_reduce(keeper->mode, error) < 0 ||
+        watch(keeper, error) < 0)
+        return -1;
+    keeper->responder_path = strdup(responder);
+    if (keeper->responder_path == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    keeper->stay_until_ms = event_now_ms() + KEEPER_STAY_MS;
+    return start_child(keeper, keeper->responder_path, error);
+}
+
+int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct error *failure),
+               void *context)
+{
+    while (!keeper->leaving) {
+        set_timer(keeper, keeper_settle(keeper));
+        if (keeper->leaving)
+            break;
+        if (!keeper->was_ready && keeper->window.responder_ready) {
+            keeper->was_ready = true;
+            ready(context, NULL);
+        } else if (!keeper->was_ready && keeper->child.deaths > 0) {
+            struct error failure;
+            error_set(&failure, EX_SOFTWARE,
+                      "the responder %s could not be started; it said why in the log",
+                      keeper->responder_path);
+            ready(context, &failure);
+            return failure.exit_code;
+        }
+        if (!event_wait(keeper->epoll_fd)) {
+            log_error("cannot wait for events");
+            return EX_OSERR;
+        }
+        peers_reap(keeper);
+    }
+    return keeper->exit_code;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void keeper_deinit(struct keeper *keeper)
+{
+    struct error error;
+
+    if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
+        log_debug("%s", error.text);
+    /* Out of sight first: who connects now must find out before the greeting. */
+    if (keeper->owns_control)
+        listen_remove_control(keeper->config);
+    keeper->owns_control = false;
+    event_close(keeper->epoll_fd, &keeper->control);
+    peers_close_all(keeper);
+    child_stop(&keeper->child);
+    for (unsigned int i = 0; i < keeper->listen_count; i++)
+        close_fd(&keeper->listen_fds[i]);
+    keeper->listen_count = 0;
+    if (keeper->redirect != NULL && redirect_remove(keeper->redirect, &error) < 0)
+        log_warnx("%s", error.text);
+    redirect_destroy(keeper->redirect);
+    keeper->redirect = NULL;
+    if (keeper->root_fd >= 0)
+        root_remove(keeper->mode);
+    close_fd(&keeper->root_fd);
+    event_close(keeper->epoll_fd, &keeper->signals);
+    event_close(keeper->epoll_fd, &keeper->timer);
+    close_fd(&keeper->epoll_fd);
+    pressure_deinit(&keeper->pressure);
+    tokens_deinit(&keeper->tokens);
+    validators_deinit(&keeper->validators);
+    window_deinit(&keeper->window);
+    free(keeper->responder_path);
+    keeper->responder_path = NULL;
+    lock_release(&keeper->lock);
+}

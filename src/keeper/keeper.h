@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keeper/account.h"
+#include "keeper/arrival.h"
+#include "keeper/child.h"
+#include "keeper/event.h"
+#include "keeper/lock.h"
+#include "keeper/peer.h"
+#include "keeper/pressure.h"
+#include "keeper/privileges.h"
+#include "keeper/tokens.h"
+#include "keeper/validators.h"
+#include "keeper/window.h"
+#include "redirect/redirect.h"
+#include "wicket/config.h"
+#include "wicket/error.h"
+
+/*
+ * The keeper: one event loop around the window's state machine. Everything that happens (a request,
+ * a word from the responder, a signal, the time) is told to the window or to a table beside it;
+ * then keeper_settle() does what the window asks for and answers the peers who wait for it.
+ */
+
+/* On demand: so long for whoever started it to connect. */
+#define KEEPER_STAY_MS 5000
+
+struct keeper_options {
+    bool on_demand; /* leaves when idle */
+    int lock_fd;    /* that holds the lock already, or -1 */
+};
+
+struct keeper {
+    struct keeper_options options;
+    struct config *config; /* borrowed */
+    enum privileges_mode mode;
+    struct account account;
+    struct lock lock;
+
+    int epoll_fd;
+    struct event_source control, signals, timer;
+    int root_fd;
+    int listen_fds[LISTEN_RESPONDER_MAX];
+    unsigned int listen_count;
+    bool owns_control; /* the socket's file is ours to remove */
+    char *responder_path;
+
+    struct redirect *redirect;
+    struct window window;
+    struct child child;
+    struct tokens tokens;
+    struct validators validators;
+    struct arrival arrival;
+    struct pressure pressure;
+    struct peers peers;
+
+    bool in_force;                /* the lease was taken and not taken away; for the log */
+    enum window_state state_seen; /* after the last settling */
+    uint64_t leased_ms;           /* when the present window first had its lease */
+    uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
+    unsigned int refusals;        /* leases refused so far */
+    unsigned int troubles;        /* told so far */
+    char trouble[512];            /* what stands in the way at present, or "" */
+    char trouble_last[512];
+    uint64_t shut_ms; /* of the last window; 0: none yet */
+    const char *shut_reason;
+
+    uint64_t tokens_total;
+    /* Of responders that have died; those of the present one are in `pong`. */
+    uint64_t validations_before, turned_away_before;
+    struct link_pong pong;
+
+    bool was_ready;
+    bool leaving;
+    int exit_code;
+    uint64_t stay_until_ms; /* on demand: for the first peer */
+};
+
+/* Sets up everything up to the point where the responder is being started. */
+int keeper_init(struct keeper *keeper, struct config *config, const struct keeper_options *options,
+                struct error *error);
+/* Until it leaves; returns the exit code. `ready` is called once, when everything works, or with
+ * the reason why it does not. */
+int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct error *failure),
+               void *context);
+/* In order: lease, responder, listeners, table, socket, lock. */
+void keeper_deinit(struct keeper *keeper);
+
+/* For the parts that handle requests. */
+void keeper_trouble(struct keeper *keeper, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+uint64_t keeper_validations(const struct keeper *keeper);
+uint64_t keeper_turned_away(const struct keeper *keeper);
+/* The responder stops serving it. */
+void keeper_forget_token(struct keeper *keeper, const char *token);
+const char *keeper_end_text(enum window_end end);

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "keeper/account.h"
+#include "wicket/config.h"
+#include "wicket/error.h"
+
+/* The sockets others come in through; all of them close-on-exec and non-blocking. */
+
+/*
+ * The control socket, bound and listening, mode 0660 owner:group (0600 without a group). A stale
+ * one is replaced, which is safe under the lock; one that is alive or somebody else's is an error.
+ * 73, 77.
+ */
+int listen_control(int *out_fd, const struct config *config, const struct account *account,
+                   struct error *error);
+void listen_remove_control(const struct config *config);
+
+/* One or two sockets on the responder's port: IPv4, and IPv6 where the host has it. 73 when the
+ * port is taken. */
+#define LISTEN_RESPONDER_MAX 2
+int listen_responder(int out_fds[LISTEN_RESPONDER_MAX], unsigned int *out_count,
+                     const struct config *config, struct error *error);

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/peer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "keeper/request.h"
+#include "wicket/log.h"
+
+struct peer_packet {
+    struct peer_packet *next;
+    int fd;
+    size_t length;
+    _Alignas(union control_message) unsigned char bytes[];
+};
+
+static void packet_drop(struct peer *peer)
+{
+    struct peer_packet *packet = peer->packets;
+
+    peer->packets = packet->next;
+    if (peer->packets == NULL)
+        peer->packets_last = NULL;
+    if (packet->fd >= 0)
+        close(packet->fd);
+    free(packet);
+}
+
+void peer_close(struct peer *peer)
+{
+    struct keeper *keeper = peer->keeper;
+
+    if (peer->source.fd < 0)
+        return;
+    event_close(keeper->epoll_fd, &peer->source);
+    while (peer->packets != NULL)
+        packet_drop(peer);
+    *(peer->previous == NULL ? &keeper->peers.list : &peer->previous->next) = peer->next;
+    if (peer->next != NULL)
+        peer->next->previous = peer->previous;
+    keeper->peers.count--;
+    peer->next = keeper->peers.dead;
+    keeper->peers.dead = peer;
+
+    if (peer->run != NULL)
+        window_finish(&keeper->window, event_now_ms(), peer->run, WINDOW_END_REMOVED);
+    peer->run = peer->reason = NULL;
+}
+
+void peers_reap(struct keeper *keeper)
+{
+    while (keeper->peers.dead != NULL) {
+        struct peer *next = keeper->peers.dead->next;
+        free(keeper->peers.dead);
+        keeper->peers.dead = next;
+    }
+}
+
+void peers_close_all(struct keeper *keeper)
+{
+    while (keeper->peers.list != NULL)
+        peer_close(keeper->peers.list);
+    peers_reap(keeper);
+}
+
+size_t peers_of(const struct keeper *keeper, uid_t uid)
+{
+    size_t count = 0;
+
+    for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
+        count += peer->uid == uid;
+    return count;
+}
+
+void peers_forget(struct keeper *keeper, const struct window_reason *reason, const char *why)
+{
+    for (struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next) {
+        if (peer->run == reason)
+            peer->run = NULL;
+        if (peer->reason == reason) {
+            peer->reason = NULL;
+            peer->wait_ended = why;
+        }
+    }
+}
+
+static void enqueue(struct peer *peer, const union control_message *message, int fd)
+{
+    size_t length = control_message_length(message->header.type);
+    struct peer_packet *packet = malloc(sizeof(*packet) + length);
+
+    if (packet == NULL) {
+        peer_close(peer);
+        return;
+    }
+    packet->next = NULL;
+    packet->fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    packet->length = length;
+    memcpy(packet->bytes, message, length);
+    if (peer->packets == NULL)
+        peer->stuck_at_ms = event_now_ms() + PEER_STUCK_MS;
+    *(peer->packets == NULL ? &peer->packets : &peer->packets_last->next) = packet;
+    peer->packets_last = packet;
+    event_change(peer->keeper->epoll_fd, &peer->source, EPOLLIN | EPOLLRDHUP | EPOLLOUT);
+}
+
+void peer_send(struct peer *peer, const union control_message *message, int fd)
+{
+    if (peer->source.fd < 0)
+        return;
+    if (peer->packets == NULL) {
+        if (control_send(peer->source.fd, message, fd) >= 0)
+            return;
+        if (errno != EAGAIN) {
+            peer_close(peer);
+            return;
+        }
+    }
+    enqueue(peer, message, fd);
+}
+
+static void flush(struct peer *peer)
+{
+    union control_message message;
+
+    while (peer->packets != NULL) {
+        memcpy(&message, peer->packets->bytes, peer->packets->length);
+        if (control_send(peer->source.fd, &message, peer->packets->fd) < 0) {
+            if (errno != EAGAIN)
+                peer_close(peer);
+            return;
+        }
+        packet_drop(peer);
+        peer->stuck_at_ms = event_now_ms() + PEER_STUCK_MS;
+    }
+    event_change(peer->keeper->epoll_fd, &peer->source, EPOLLIN | EPOLLRDHUP);
+}
+
+void peer_result(struct peer *peer, int exit_code, const char *format, ...)
+{
+    union control_message message;
+    va_list arguments;
+
+    control_message_init(&message, CONTROL_RESULT);
+    message.result.exit_code = exit_code;
+    va_start(arguments, format);
+    vsnprintf(message.result.text, sizeof(message.result.text), format, arguments);
+    va_end(arguments);
+    peer->wait = PEER_WAIT_NONE;
+    peer->reason = NULL;
+    if (exit_code != 0)
+        log_info("uid %u pid %d: refused with %d: %s", (unsigned int)peer->uid, (int)peer->pid,
+                 exit_code, message.result.text);
+    peer_send(peer, &message, -1);
+}
+
+static void receive(struct peer *peer)
+{
+    union control_message message;
+    struct error error;
+    int fd;
+
+    ssize_t length = control_receive(peer->source.fd, &message, &fd);
+    if (length < 0 && errno == EAGAIN)
+        return;
+    if (length == 0 || (length < 0 && errno != EBADMSG)) {
+        peer_close(peer);
+        return;
+    }
+    if (length < 0)
+        error_set(&error, EX_PROTOCOL, "a broken packet");
+    else if (fd >= 0) {
+        close(fd);
+        error_set(&error, EX_PROTOCOL, "a descriptor nobody asked for");
+    } else if (control_message_check(&message, (size_t)length, &error) == 0) {
+        if (peer->wait == PEER_WAIT_NONE && peer->packets == NULL) {
+            if (request_handle(peer, &message))
+                return;
+            error_set(&error, EX_PROTOCOL, "a message that is not the client's to send");
+        } else
+            error_set(&error, EX_PROTOCOL, "a request while another one waits for its answer");
+    }
+    log_warnx("uid %u pid %d loses its connection: %s", (unsigned int)peer->uid, (int)peer->pid,
+              error.text);
+    peer_close(peer);
+}
+
+static void peer_ready(void *owner, uint32_t events)
+{
+    struct peer *peer = owner;
+
+    if ((events & EPOLLOUT) != 0)
+        flush(peer);
+    if (peer->source.fd >= 0 && (events & EPOLLIN) != 0)
+        receive(peer);
+    /* Whatever it still said has been read by now, or the next round reads it. */
+    if (peer->source.fd >= 0 && (events & EPOLLIN) == 0 &&
+        (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP)) != 0)
+        peer_close(peer);
+}
+
+static void greet(struct peer *peer)
+{
+    union control_message message;
+
+    control_message_init(&message, CONTROL_HELLO);
+    message.hello.pid = (int32_t)getpid();
+    snprintf(message.hello.config_path, sizeof(message.hello.config_path), "%s",
+             peer->keeper->config->path);
+    peer_send(peer, &message, -1);
+}
+
+/* Says why there is no greeting; the client takes a result in its place. */
+static void refuse(struct keeper *keeper, int fd, uid_t uid)
+{
+    struct peer peer = {.keeper = keeper, .source = {.fd = fd}, .uid = uid};
+    union control_message message;
+
+    control_message_init(&message, CONTROL_RESULT);
+    message.result.exit_code = EX_TEMPFAIL;
+    snprintf(message.result.text, sizeof(message.result.text),
+             "uid %u has %d connections to the keeper already; try again when one has ended",
+             (unsigned int)peer.uid, PEERS_PER_UID);
+    log_warnx("%s", message.result.text);
+    control_send(fd, &message, -1);
+    close(fd);
+}
+
+static void adopt(struct keeper *keeper, int fd)
+{
+    struct ucred who;
+    socklen_t length = sizeof(who);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) {
+        close(fd);
+        return;
+    }
+    if (peers_of(keeper, who.uid) >= PEERS_PER_UID || keeper->peers.count >= PEERS_MAX) {
+        refuse(keeper, fd, who.uid);
+        return;
+    }
+
+    struct peer *peer = calloc(1, sizeof(*peer));
+    if (peer == NULL) {
+        close(fd);
+        return;
+    }
+    peer->keeper = keeper;
+    peer->source = (struct event_source){fd, peer_ready, peer};
+    peer->uid = who.uid;
+    peer->pid = who.pid;
+    if (!event_add(keeper->epoll_fd, &peer->source, EPOLLIN | EPOLLRDHUP)) {
+        close(fd);
+        free(peer);
+        return;
+    }
+    peer->next = keeper->peers.list;
+    if (peer->next != NULL)
+        peer->next->previous = peer;
+    keeper->peers.list = peer;
+    keeper->peers.count++;
+    log_debug("uid %u gid %u pid %d connected", (unsigned int)who.uid, (unsigned int)who.gid,
+              (int)who.pid);
+    greet(peer);
+}
+
+void peers_accept(struct keeper *keeper)
+{
+    for (;;) {
+        int fd = accept4(keeper->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd >= 0)
+            adopt(keeper, fd);
+        else if (errno != EINTR && errno != ECONNABORTED)
+            return;
+    }
+}

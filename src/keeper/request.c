@@ -1,0 +1,421 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+#include "keeper/probe.h"
+#include "keeper/status.h"
+#include "wicket/duration.h"
+#include "wicket/log.h"
+
+enum { WINDOW_WAIT_MS = 20000, READY_WAIT_MS = 10000, SETTLE_MS = 1000, FRESH_WAIT_MS = 1000 };
+
+static void park(struct peer *peer, enum peer_wait wait, uint64_t wait_ms)
+{
+    peer->wait = wait;
+    peer->wait_sequence = window_ping_sequence(&peer->keeper->window);
+    peer->wait_until_ms = event_now_ms() + wait_ms;
+    peer->wait_refusals = peer->keeper->refusals;
+    peer->wait_ended = NULL;
+}
+
+static void refuse(struct peer *peer, enum window_refusal refusal, uint64_t until_ms)
+{
+    uint64_t now_ms = event_now_ms();
+    char wait[DURATION_TEXT];
+
+    duration_describe(wait, sizeof(wait), until_ms > now_ms ? until_ms - now_ms : 0);
+    switch (refusal) {
+    case WINDOW_REFUSED_QUOTA:
+        peer_result(peer, EX_TEMPFAIL,
+                    "uid %u has %d tokens registered already, which is all it may; remove some",
+                    (unsigned int)peer->uid, WINDOW_TOKENS_PER_UID);
+        break;
+    case WINDOW_REFUSED_PENALTY:
+        peer_result(peer, EX_TEMPFAIL,
+                    "a window of uid %u ran into window.limit; it may open the next one in %s",
+                    (unsigned int)peer->uid, wait);
+        break;
+    case WINDOW_REFUSED_BLOCKED:
+        peer_result(peer, EX_TEMPFAIL, "%s; no window is opened for another %s",
+                    peer->keeper->trouble, wait);
+        break;
+    case WINDOW_REFUSED_STOPPING:
+        peer_result(peer, EX_TEMPFAIL, "the keeper is leaving; try again");
+        break;
+    case WINDOW_REFUSED_MEMORY:
+        peer_result(peer, EX_TEMPFAIL, "the keeper ran out of memory");
+        break;
+    case WINDOW_ACCEPTED:
+        break;
+    }
+}
+
+/* NULL after it has answered the peer. */
+static struct window_reason *begin(struct peer *peer, enum window_kind kind, uint64_t deadline_ms,
+                                   const char *purpose, const struct challenge *challenge)
+{
+    uint64_t until_ms = 0;
+    struct window_reason *reason = calloc(1, sizeof(*reason));
+    enum window_refusal refusal = WINDOW_REFUSED_MEMORY;
+
+    if (reason != NULL) {
+        reason->kind = kind;
+        reason->uid = peer->uid;
+        reason->pid = peer->pid;
+        reason->deadline.at_ms = deadline_ms;
+        snprintf(reason->purpose, sizeof(reason->purpose), "%s", purpose);
+        if (challenge != NULL)
+            reason->challenge = *challenge;
+        refusal = window_begin(&peer->keeper->window, event_now_ms(), reason, &until_ms);
+    }
+    if (refusal != WINDOW_ACCEPTED) {
+        free(reason);
+        refuse(peer, refusal, until_ms);
+        return NULL;
+    }
+    return reason;
+}
+
+static bool account_admitted(const struct config *config, const struct challenge *challenge)
+{
+    bool admitted = config->tokens.account_count == 0;
+
+    for (size_t i = 0; i < config->tokens.account_count && !admitted; i++)
+        admitted = strcmp(config->tokens.accounts[i], challenge_thumbprint(challenge)) == 0;
+    return admitted;
+}
+
+static void serve(struct keeper *keeper, const struct challenge *challenge)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_TOKEN);
+    memcpy(message.token.key_authorization, challenge->key_authorization,
+           sizeof(challenge->key_authorization));
+    child_send(&keeper->child, &message);
+}
+
+static void handle_add(struct peer *peer, const struct control_add *add)
+{
+    struct keeper *keeper = peer->keeper;
+    struct challenge challenge;
+    struct error error;
+
+    if (challenge_parse(&challenge, add->key_authorization, strlen(add->key_authorization),
+                        &error) < 0) {
+        peer_result(peer, error.exit_code, "%s", error.text);
+        return;
+    }
+    if (!account_admitted(keeper->config, &challenge)) {
+        peer_result(peer, EX_NOPERM,
+                    "the ACME account with thumbprint %s is not among tokens.accounts in %s",
+                    challenge_thumbprint(&challenge), keeper->config->path);
+        return;
+    }
+    const struct token *token = tokens_find(&keeper->tokens, challenge.token);
+    if (token != NULL &&
+        strcmp(token->challenge.key_authorization, challenge.key_authorization) != 0) {
+        peer_result(peer, EX_DATAERR,
+                    "token %s is registered already, for another ACME account (thumbprint %s)",
+                    challenge.token, challenge_thumbprint(&token->challenge));
+        return;
+    }
+
+    uint64_t now_ms = event_now_ms();
+    uint64_t deadline_ms = now_ms + keeper->config->window.token_lifetime_ms;
+    struct window_reason *reason = token == NULL ? NULL : token_holder(token, peer->uid);
+    /* The responder hears of the token before the ping that window_begin asks for. */
+    serve(keeper, &challenge);
+    if (reason != NULL) {
+        window_again(&keeper->window, now_ms, reason, deadline_ms);
+    } else {
+        reason = begin(peer, WINDOW_TOKEN, deadline_ms, add->purpose, &challenge);
+        if (reason == NULL) {
+            if (token == NULL)
+                keeper_forget_token(keeper, challenge.token);
+            return;
+        }
+        if (tokens_hold(&keeper->tokens, reason) == NULL) {
+            window_finish(&keeper->window, now_ms, reason, WINDOW_END_REMOVED);
+            peer_result(peer, EX_TEMPFAIL, "the keeper ran out of memory");
+            return;
+        }
+    }
+    keeper->tokens_total++;
+    log_info("token %s registered by uid %u pid %d (%s)", challenge.token, (unsigned int)peer->uid,
+             (int)peer->pid, add->purpose);
+    park(peer, PEER_WAIT_WINDOW, WINDOW_WAIT_MS);
+    peer->reason = reason;
+}
+
+static void handle_remove(struct peer *peer, const struct control_remove *remove)
+{
+    struct keeper *keeper = peer->keeper;
+    struct token *token = tokens_find(&keeper->tokens, remove->token);
+
+    if (token == NULL) {
+        peer_result(peer, 0, "%s", keeper->trouble[0] != '\0' ? keeper->trouble : "");
+        return;
+    }
+    struct window_reason *reason = token_holder(token, peer->uid);
+    if (reason == NULL && peer->uid == 0)
+        reason = token->holders[0];
+    if (reason == NULL) {
+        peer_result(peer, EX_NOPERM,
+                    "token %s was registered by uid %u; only that user and root can remove it",
+                    token->challenge.token, (unsigned int)token->holders[0]->uid);
+        return;
+    }
+    window_release(&keeper->window, event_now_ms(), reason);
+    peer_result(peer, 0, "%s", keeper->trouble);
+}
+
+static void handle_open(struct peer *peer, const struct control_open *open)
+{
+    struct keeper *keeper = peer->keeper;
+    uint64_t limit_ms = keeper->config->window.limit_ms;
+    size_t count = 0;
+
+    for (const struct window_reason *one = keeper->window.reasons; one != NULL; one = one->next)
+        count += one->kind == WINDOW_HAND && one->uid == peer->uid;
+    if (count >= PEER_OPEN_PER_UID) {
+        peer_result(peer, EX_TEMPFAIL, "uid %u has opened %zu windows already; see wicket close",
+                    (unsigned int)peer->uid, count);
+        return;
+    }
+
+    uint64_t deadline_ms = WINDOW_FOREVER;
+    if (open->duration_ms != 0 && open->duration_ms < limit_ms)
+        deadline_ms = event_now_ms() + open->duration_ms;
+    peer->warning[0] = '\0';
+    if (open->duration_ms > limit_ms) {
+        char limit[DURATION_TEXT];
+        snprintf(peer->warning, sizeof(peer->warning),
+                 "window.limit shuts it %s after the window opened",
+                 duration_format(limit, sizeof(limit), limit_ms));
+    }
+    struct window_reason *reason = begin(peer, WINDOW_HAND, deadline_ms, open->purpose, NULL);
+    if (reason == NULL)
+        return;
+    park(peer, PEER_WAIT_WINDOW, WINDOW_WAIT_MS);
+    peer->reason = reason;
+}
+
+static void handle_close(struct peer *peer)
+{
+    struct keeper *keeper = peer->keeper;
+    struct window_reason *next;
+
+    for (struct window_reason *one = keeper->window.reasons; one != NULL; one = next) {
+        next = one->next;
+        if (one->kind == WINDOW_HAND && (one->uid == peer->uid || peer->uid == 0))
+            window_finish(&keeper->window, event_now_ms(), one, WINDOW_END_REMOVED);
+    }
+    if (keeper->window.reason_count != 0)
+        peer_result(peer, 0, "the window stays open: %zu other reasons, see wicket status",
+                    keeper->window.reason_count);
+    else
+        peer_result(peer, 0, "%s", "");
+}
+
+static void handle_arm(struct peer *peer, const struct control_arm *arm)
+{
+    struct keeper *keeper = peer->keeper;
+
+    peer->is_armed = true;
+    peer->baseline = (struct peer_baseline){
+        .windows = keeper->window.windows,
+        .open_ms = window_open_total_ms(&keeper->window, event_now_ms()),
+        .tokens = keeper->tokens_total,
+        .validations = keeper_validations(keeper),
+        .turned_away = keeper_turned_away(keeper),
+        .validators = keeper->validators.count,
+        .troubles = keeper->troubles,
+        .was_open = keeper->window.state == WINDOW_OPEN,
+    };
+    if (arm->open == 0) {
+        park(peer, PEER_WAIT_RESPONDER, READY_WAIT_MS);
+        return;
+    }
+    if (peer->run != NULL) {
+        peer_result(peer, 0, "%s", "");
+        return;
+    }
+    peer->run = begin(peer, WINDOW_RUN, WINDOW_FOREVER, arm->purpose, NULL);
+    if (peer->run == NULL)
+        return;
+    park(peer, PEER_WAIT_WINDOW, WINDOW_WAIT_MS);
+    peer->reason = peer->run;
+}
+
+static void handle_probe(struct peer *peer, const struct control_probe *probe)
+{
+    union control_message message;
+    struct error error;
+    int fd;
+
+    control_message_init(&message, CONTROL_SOCKET);
+    if (probe_connect(&fd, &message.socket, peer->keeper->redirect, peer->keeper->config,
+                      probe->family, probe->loopback != 0, &error) < 0) {
+        peer_result(peer, error.exit_code, "%s", error.text);
+        return;
+    }
+    peer_send(peer, &message, fd);
+    if (fd >= 0)
+        close(fd);
+    peer_result(peer, 0, "%s", "");
+}
+
+bool request_handle(struct peer *peer, const union control_message *message)
+{
+    struct window *window = &peer->keeper->window;
+
+    switch (message->header.type) {
+    case CONTROL_ADD:
+        handle_add(peer, &message->add);
+        return true;
+    case CONTROL_REMOVE:
+        handle_remove(peer, &message->remove);
+        return true;
+    case CONTROL_OPEN:
+        handle_open(peer, &message->open);
+        return true;
+    case CONTROL_CLOSE:
+        handle_close(peer);
+        return true;
+    case CONTROL_ARM:
+        handle_arm(peer, &message->arm);
+        return true;
+    case CONTROL_PROBE:
+        handle_probe(peer, &message->probe);
+        return true;
+    case CONTROL_SETTLE:
+        park(peer, PEER_WAIT_SETTLE, SETTLE_MS);
+        return true;
+    case CONTROL_STATUS:
+    case CONTROL_ASK_REPORT:
+        window_ping(window, event_now_ms());
+        park(peer, message->header.type == CONTROL_STATUS ? PEER_WAIT_STATUS : PEER_WAIT_REPORT,
+             FRESH_WAIT_MS);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void withdraw(struct peer *peer, const char *why)
+{
+    struct window_reason *reason = peer->reason;
+
+    /* The result first: it takes the reason off the peer. */
+    peer_result(peer, EX_TEMPFAIL, "no window could be opened: %s", why);
+    window_release(&peer->keeper->window, event_now_ms(), reason);
+}
+
+static void resume_window(struct peer *peer, bool late)
+{
+    struct keeper *keeper = peer->keeper;
+    const struct window *window = &keeper->window;
+
+    if (peer->reason == NULL)
+        peer_result(peer, EX_TEMPFAIL, "the window was shut: %s",
+                    keeper->trouble[0] != '\0' ? keeper->trouble : peer->wait_ended);
+    else if (window->leased && window->ping_answered >= peer->wait_sequence)
+        peer_result(peer, 0, "%s", peer->warning);
+    else if (keeper->refusals != peer->wait_refusals)
+        withdraw(peer, keeper->trouble);
+    else if (late)
+        withdraw(peer, "the responder does not answer; the log says more");
+}
+
+static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
+{
+    struct keeper *keeper = peer->keeper;
+
+    if (keeper->window.leased &&
+        (keeper->arrival.verdict == ARRIVAL_PROVED || now_ms >= keeper->leased_ms + SETTLE_MS))
+        peer_result(peer, 0, "%s", "");
+    else if (keeper->window.state != WINDOW_OPEN || late)
+        peer_result(peer, EX_TEMPFAIL, "the window was shut: %s",
+                    keeper->trouble[0] != '\0' ? keeper->trouble
+                                               : "there is no reason for it any more");
+}
+
+static void send_report(struct peer *peer, uint64_t now_ms)
+{
+    const struct keeper *keeper = peer->keeper;
+    const struct peer_baseline *since = &peer->baseline;
+    union control_message message;
+
+    control_message_init(&message, CONTROL_REPORT);
+    struct control_report *report = &message.report;
+    report->open_ms = window_open_total_ms(&keeper->window, now_ms) - since->open_ms;
+    report->windows = (uint32_t)(keeper->window.windows - since->windows) + since->was_open;
+    report->tokens = (uint32_t)(keeper->tokens_total - since->tokens);
+    report->validations = keeper_validations(keeper) - since->validations;
+    report->addresses = validators_since(&keeper->validators, since->validators);
+    report->turned_away = keeper_turned_away(keeper) - since->turned_away;
+    if (keeper->troubles != since->troubles) {
+        report->trouble = 1;
+        memcpy(report->text, keeper->trouble_last, sizeof(keeper->trouble_last));
+    }
+    peer_send(peer, &message, -1);
+    peer_result(peer, 0, "%s", "");
+}
+
+void request_resume(struct peer *peer, uint64_t now_ms)
+{
+    const struct window *window = &peer->keeper->window;
+    bool late = now_ms >= peer->wait_until_ms;
+    bool fresh = window->ping_answered >= peer->wait_sequence || late;
+
+    switch (peer->wait) {
+    case PEER_WAIT_NONE:
+        break;
+    case PEER_WAIT_WINDOW:
+        resume_window(peer, late);
+        break;
+    case PEER_WAIT_RESPONDER:
+        if (window->responder_ready)
+            peer_result(peer, 0, "%s", "");
+        else if (late)
+            peer_result(peer, EX_TEMPFAIL, "the responder does not start; the log says more");
+        break;
+    case PEER_WAIT_SETTLE:
+        resume_settle(peer, now_ms, late);
+        break;
+    case PEER_WAIT_STATUS:
+        if (fresh)
+            status_send(peer, now_ms);
+        break;
+    case PEER_WAIT_REPORT:
+        if (fresh)
+            send_report(peer, now_ms);
+        break;
+    }
+    if (peer->source.fd >= 0 && peer->packets != NULL && now_ms >= peer->stuck_at_ms) {
+        log_warnx("uid %u pid %d does not read its answer and loses its connection",
+                  (unsigned int)peer->uid, (int)peer->pid);
+        peer_close(peer);
+    }
+}
+
+uint64_t request_next_ms(const struct peer *peer)
+{
+    uint64_t next_ms = UINT64_MAX;
+
+    if (peer->wait != PEER_WAIT_NONE)
+        next_ms = peer->wait_until_ms;
+    if (peer->wait == PEER_WAIT_SETTLE && peer->keeper->window.leased &&
+        peer->keeper->leased_ms + SETTLE_MS < next_ms)
+        next_ms = peer->keeper->leased_ms + SETTLE_MS;
+    if (peer->packets != NULL && peer->stuck_at_ms < next_ms)
+        next_ms = peer->stuck_at_ms;
+    return next_ms;
+}

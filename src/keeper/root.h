@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "keeper/privileges.h"
+#include "wicket/error.h"
+
+/*
+ * What becomes the responder's root directory: WICKET_RUNTIME_DIR/empty, made here, owned by root,
+ * writable by nobody. In sidecar mode, where nobody may chroot, /dev/null instead.
+ */
+int root_open(int *out_fd, enum privileges_mode mode, struct error *error);
+void root_remove(enum privileges_mode mode);

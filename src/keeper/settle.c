@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/settle.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keeper/keeper.h"
+#include "keeper/request.h"
+#include "wicket/duration.h"
+#include "wicket/log.h"
+
+static void take_ended(struct keeper *keeper)
+{
+    struct window_reason *reason = window_take_ended(&keeper->window);
+
+    while (reason != NULL) {
+        struct window_reason *next = reason->next;
+        const char *why = keeper_end_text(reason->end);
+
+        if (reason->kind == WINDOW_TOKEN) {
+            log_info("token %s of uid %u is over: %s", reason->challenge.token,
+                     (unsigned int)reason->uid,
+                     reason->end == WINDOW_END_REMOVED ? "removed" : why);
+            if (tokens_let_go(&keeper->tokens, reason))
+                keeper_forget_token(keeper, reason->challenge.token);
+        }
+        keeper->shut_reason = why;
+        peers_forget(keeper, reason, why);
+        free(reason);
+        reason = next;
+    }
+}
+
+static void shut(struct keeper *keeper)
+{
+    struct error error;
+
+    if (redirect_shut(keeper->redirect, &error) < 0)
+        log_errorx("%s; the lease ends by itself", error.text);
+    if (keeper->in_force)
+        log_info("port %u is back with production", keeper->config->redirect.port);
+    keeper->in_force = false;
+    keeper->look_due_ms = UINT64_MAX;
+}
+
+/* The first lease of a window: from here on it is known what the counters stood at. */
+static void begin_looking(struct keeper *keeper, uint64_t now_ms)
+{
+    struct redirect_counters counters;
+    struct error error;
+
+    keeper->leased_ms = now_ms;
+    if (redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
+        log_warnx("%s", error.text);
+        counters = (struct redirect_counters){0};
+    }
+    arrival_begin(&keeper->arrival, counters.redirected, counters.arrived);
+}
+
+static void arm(struct keeper *keeper, uint64_t now_ms)
+{
+    struct error error;
+
+    if (pressure_check(&keeper->pressure, &error) < 0) {
+        keeper_trouble(keeper, "%s", error.text);
+        keeper->refusals++;
+        window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_PRESSURE);
+        return;
+    }
+    if (!keeper->window.was_leased)
+        begin_looking(keeper, now_ms);
+    if (redirect_arm(keeper->redirect, &error) < 0) {
+        keeper_trouble(keeper, "%s", error.text);
+        keeper->refusals++;
+        window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_KERNEL);
+        return;
+    }
+    window_lease_taken(&keeper->window, now_ms);
+    keeper->trouble[0] = '\0';
+    if (!keeper->in_force) {
+        log_info("port %u is redirected to the responder", keeper->config->redirect.port);
+        keeper->look_due_ms = now_ms + ARRIVAL_LOOK_MS;
+    }
+    keeper->in_force = true;
+}
+
+static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
+{
+    union link_message message;
+
+    if ((actions & WINDOW_DO_SHUT) != 0)
+        shut(keeper);
+    if ((actions & WINDOW_DO_KILL) != 0) {
+        keeper_trouble(keeper, "the responder did not answer for a whole lease and is restarted");
+        child_kill(&keeper->child);
+    }
+    if ((actions & WINDOW_DO_PING) != 0) {
+        link_message_init(&message, LINK_PING);
+        message.ping.sequence = window_ping_sequence(&keeper->window);
+        child_send(&keeper->child, &message);
+    }
+    if ((actions & WINDOW_DO_ARM) != 0)
+        arm(keeper, now_ms);
+    if ((actions & WINDOW_DO_DRAIN) != 0) {
+        link_message_init(&message, LINK_DRAIN);
+        child_send(&keeper->child, &message);
+    }
+    if ((actions & WINDOW_DO_LEAVE) != 0)
+        keeper->leaving = true;
+}
+
+static void look(struct keeper *keeper, uint64_t now_ms)
+{
+    const struct config *config = keeper->config;
+    struct redirect_counters counters;
+    struct error error;
+
+    if (now_ms < keeper->look_due_ms)
+        return;
+    keeper->look_due_ms = now_ms + ARRIVAL_LOOK_MS;
+    if (redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
+        log_warnx("%s", error.text);
+        return;
+    }
+
+    uint64_t missing = counters.redirected - keeper->arrival.redirected;
+    switch (arrival_look(&keeper->arrival, counters.redirected, counters.arrived)) {
+    case ARRIVAL_UNKNOWN:
+        break;
+    case ARRIVAL_PROVED:
+        keeper->look_due_ms = now_ms + config->window.lease_ms / 3;
+        break;
+    case ARRIVAL_BLOCKED:
+        keeper_trouble(
+            keeper,
+            "this host's firewall drops what is redirected to port %u (%llu connections, none "
+            "arrived); let it in: \"ct status dnat tcp dport %u accept\" in the nftables input "
+            "chain, or iptables -I INPUT -p tcp --dport %u -m conntrack --ctstate DNAT -j ACCEPT",
+            config->responder.port, (unsigned long long)missing, config->responder.port,
+            config->responder.port);
+        window_blocked(&keeper->window, now_ms);
+        break;
+    }
+}
+
+static void note_state(struct keeper *keeper, uint64_t now_ms)
+{
+    enum window_state state = keeper->window.state;
+
+    if (keeper->state_seen == WINDOW_OPEN && state != WINDOW_OPEN) {
+        keeper->shut_ms = now_ms;
+        log_info("window shut: %s", keeper->shut_reason);
+    }
+    keeper->state_seen = state;
+    /* What stood in the way of a window that is over is history, but for a block that goes on. */
+    if (state != WINDOW_OPEN && keeper->window.blocked_until_ms == 0)
+        keeper->trouble[0] = '\0';
+}
+
+static void resume_peers(struct keeper *keeper, uint64_t now_ms)
+{
+    struct peer *next;
+
+    for (struct peer *peer = keeper->peers.list; peer != NULL; peer = next) {
+        next = peer->next;
+        request_resume(peer, now_ms);
+    }
+}
+
+/* On demand, with nothing to do and nobody there. Who stands at the door is let in first. */
+static bool may_leave(struct keeper *keeper, uint64_t now_ms)
+{
+    struct pollfd door = {.fd = keeper->control.fd, .events = POLLIN};
+
+    return keeper->options.on_demand && keeper->was_ready && keeper->peers.count == 0 &&
+           now_ms >= keeper->stay_until_ms && window_is_idle(&keeper->window, now_ms) &&
+           poll(&door, 1, 0) == 0;
+}
+
+static uint64_t earlier(uint64_t a_ms, uint64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
+static uint64_t next_ms(const struct keeper *keeper)
+{
+    uint64_t at_ms = earlier(window_next_ms(&keeper->window), child_next_ms(&keeper->child));
+
+    at_ms = earlier(at_ms, keeper->look_due_ms);
+    for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
+        at_ms = earlier(at_ms, request_next_ms(peer));
+    if (keeper->options.on_demand && keeper->peers.count == 0 && keeper->stay_until_ms != 0)
+        at_ms = earlier(at_ms, keeper->stay_until_ms);
+    return at_ms;
+}
+
+uint64_t keeper_settle(struct keeper *keeper)
+{
+    unsigned int actions;
+    uint64_t now_ms;
+
+    do {
+        now_ms = event_now_ms();
+        child_tick(&keeper->child, now_ms);
+        window_tick(&keeper->window, now_ms);
+        look(keeper, now_ms);
+        actions = window_take_actions(&keeper->window);
+        act(keeper, actions, now_ms);
+        take_ended(keeper);
+        note_state(keeper, now_ms);
+        resume_peers(keeper, now_ms);
+    } while (actions != 0 || keeper->window.actions != 0 || keeper->window.ended != NULL);
+
+    if (now_ms >= keeper->stay_until_ms)
+        keeper->stay_until_ms = 0;
+    if (may_leave(keeper, now_ms)) {
+        log_info("nothing is pending, leaving");
+        keeper->leaving = true;
+    }
+    return next_ms(keeper);
+}

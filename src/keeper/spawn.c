@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/spawn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "wicket/link.h"
+
+enum { DESCRIPTORS = LINK_FD_LISTEN + LISTEN_RESPONDER_MAX };
+
+/*
+ * Between fork and exec. The netlink socket is still open here, and keeps an owned table alive
+ * until exec closes it: nothing in this function may wait. Exits with 71 (EX_OSERR) on failure;
+ * the keeper sees the link end.
+ */
+__attribute__((noreturn)) static void become(const struct spawn_plan *plan, int link_fd)
+{
+    int sources[DESCRIPTORS];
+    unsigned int count = LINK_FD_LISTEN + plan->listen_count;
+    sigset_t none;
+
+    int null_fd = open("/dev/null", O_RDWR);
+    sources[LINK_FD_NULL_IN] = null_fd;
+    sources[LINK_FD_NULL_OUT] = null_fd;
+    sources[LINK_FD_LOG] = plan->log_fd;
+    sources[LINK_FD_LINK] = link_fd;
+    sources[LINK_FD_ROOT] = plan->root_fd;
+    for (unsigned int i = 0; i < plan->listen_count; i++)
+        sources[LINK_FD_LISTEN + i] = plan->listen_fds[i];
+
+    /* Out of the way first, so that no target is overwritten before it was copied. */
+    for (unsigned int i = 0; i < count; i++) {
+        sources[i] = fcntl(sources[i], F_DUPFD, DESCRIPTORS);
+        if (sources[i] < 0)
+            _exit(EX_OSERR);
+    }
+    for (unsigned int i = 0; i < count; i++)
+        if (dup2(sources[i], (int)i) < 0)
+            _exit(EX_OSERR);
+    if (close_range(count, ~0U, 0) != 0)
+        _exit(EX_OSERR);
+
+    /* Of a session of its own: a Ctrl-C in the keeper's terminal is the keeper's to answer. */
+    sigemptyset(&none);
+    if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
+        !privileges_for_responder(plan->mode))
+        _exit(EX_OSERR);
+
+    char *arguments[] = {(char *)plan->path, NULL};
+    /* The time zone is for the Date header, the other is how a sanitizer takes its settings. */
+    static const char *const passed_on[] = {"TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", NULL};
+    char *environment[4] = {NULL};
+    unsigned int kept = 0;
+    for (char **entry = environ; *entry != NULL; entry++)
+        for (unsigned int i = 0; passed_on[i] != NULL && kept < 3; i++)
+            if (strncmp(*entry, passed_on[i], strlen(passed_on[i])) == 0)
+                environment[kept++] = *entry;
+    execve(plan->path, arguments, environment);
+    _exit(EX_OSERR);
+}
+
+int spawn_responder(const struct spawn_plan *plan, int *out_link, int *out_process,
+                    struct error *error)
+{
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair) != 0)
+        return error_set_errno(error, EX_OSERR, "cannot make the link to the responder");
+
+    pid_t pid = fork();
+    if (pid == 0)
+        become(plan, pair[1]);
+    int reason = errno;
+    close(pair[1]);
+    if (pid < 0) {
+        close(pair[0]);
+        errno = reason;
+        return error_set_errno(error, EX_OSERR, "cannot start %s", plan->path);
+    }
+
+    /* Not reaped by anybody else: the number is its own until waitid. */
+    int process = pidfd_open(pid, 0);
+    if (process < 0) {
+        error_set_errno(error, EX_OSERR, "cannot watch %s", plan->path);
+        kill(pid, SIGKILL);
+        close(pair[0]);
+        return -1;
+    }
+    *out_link = pair[0];
+    *out_process = process;
+    return 0;
+}

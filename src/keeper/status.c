@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/status.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "keeper/keeper.h"
+
+/* json_pack has no unsigned 64 bit number; none of these comes near the top bit. */
+static json_t *number(uint64_t value)
+{
+    return json_integer((json_int_t)value);
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text == NULL || text[0] == '\0' ? json_null() : json_string(text);
+}
+
+static const char *state_text(const struct keeper *keeper)
+{
+    switch (keeper->window.state) {
+    case WINDOW_ARMED:
+        return "armed";
+    case WINDOW_OPEN:
+        return "open";
+    case WINDOW_DRAINING:
+        return "draining";
+    }
+    return "armed";
+}
+
+static const char *responder_text(const struct keeper *keeper)
+{
+    if (keeper->window.responder_ready)
+        return "ready";
+    return keeper->child.state == CHILD_STARTING ? "starting" : "down";
+}
+
+static const char *kind_text(enum window_kind kind)
+{
+    switch (kind) {
+    case WINDOW_TOKEN:
+        return "token";
+    case WINDOW_HAND:
+        return "open";
+    case WINDOW_RUN:
+        return "run";
+    }
+    return "open";
+}
+
+static json_t *window_json(const struct keeper *keeper, uint64_t now_ms)
+{
+    const struct window *window = &keeper->window;
+
+    if (window->state != WINDOW_OPEN)
+        return json_null();
+    uint64_t open_ms = now_ms - window->opened_ms;
+    uint64_t limit_ms = keeper->config->window.limit_ms;
+    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(open_ms), "limit_in_ms",
+                     number(limit_ms > open_ms ? limit_ms - open_ms : 0), "lease_ms",
+                     number(keeper->config->window.lease_ms), "redirected", window->leased);
+}
+
+static json_t *reason_json(const struct window_reason *reason, uint64_t now_ms)
+{
+    uint64_t at_ms = reason->deadline.at_ms;
+    json_t *object = json_pack(
+        "{s:s, s:o, s:o, s:s, s:o, s:o}", "kind", kind_text(reason->kind), "uid",
+        number(reason->uid), "pid", json_integer(reason->pid), "purpose", reason->purpose, "count",
+        number(reason->count), "ends_in_ms",
+        at_ms == WINDOW_FOREVER ? json_null() : number(at_ms > now_ms ? at_ms - now_ms : 0));
+
+    if (object != NULL && reason->kind == WINDOW_TOKEN)
+        json_object_set_new(object, "token", json_string(reason->challenge.token));
+    return object;
+}
+
+static json_t *reasons_json(const struct keeper *keeper, uint64_t now_ms)
+{
+    json_t *array = json_array();
+
+    for (const struct window_reason *one = keeper->window.reasons; one != NULL; one = one->next)
+        json_array_append_new(array, reason_json(one, now_ms));
+    return array;
+}
+
+static json_t *validators_json(const struct keeper *keeper)
+{
+    json_t *array = json_array();
+    char text[INET6_ADDRSTRLEN];
+
+    for (const struct validator *one = keeper->validators.list; one != NULL; one = one->hh.next)
+        json_array_append_new(array, json_pack("{s:s, s:o}", "address",
+                                               validator_text(one, text, sizeof(text)),
+                                               "validations", number(one->validations)));
+    return array;
+}
+
+static json_t *counters_json(struct keeper *keeper)
+{
+    struct redirect_counters table = {0};
+
+    redirect_read_counters(keeper->redirect, &table, NULL);
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
+                     number(keeper->window.windows), "tokens", number(keeper->tokens_total),
+                     "validations", number(keeper_validations(keeper)), "addresses",
+                     number(validators_since(&keeper->validators, 0)), "turned_away",
+                     number(keeper_turned_away(keeper)), "redirected", number(table.redirected),
+                     "arrived", number(table.arrived), "guarded", number(table.guarded));
+}
+
+static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
+{
+    if (keeper->shut_ms == 0)
+        return json_null();
+    return json_pack("{s:s, s:o}", "reason", keeper->shut_reason, "ago_ms",
+                     number(now_ms - keeper->shut_ms));
+}
+
+static size_t runs(const struct keeper *keeper)
+{
+    size_t count = 0;
+
+    for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
+        count += peer->is_armed;
+    return count;
+}
+
+static char *render(struct keeper *keeper, uint64_t now_ms)
+{
+    json_t *document = json_pack(
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1,
+        "running", 1, "pid", (int)getpid(), "mode",
+        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", keeper->config->path,
+        "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
+        "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
+        window_json(keeper, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
+        number(runs(keeper)), "counters", counters_json(keeper), "validators",
+        validators_json(keeper), "last_shut", shut_json(keeper, now_ms));
+    char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
+
+    json_decref(document);
+    return text;
+}
+
+void status_send(struct peer *peer, uint64_t now_ms)
+{
+    char *text = render(peer->keeper, now_ms);
+    if (text == NULL) {
+        peer_result(peer, EX_TEMPFAIL, "the keeper cannot describe itself: out of memory?");
+        return;
+    }
+
+    size_t total = strlen(text);
+    for (size_t sent = 0; sent < total;) {
+        union control_message message;
+        size_t length = total - sent < CONTROL_CHUNK_MAX ? total - sent : CONTROL_CHUNK_MAX;
+
+        control_message_init(&message, CONTROL_DOCUMENT);
+        message.document.total = (uint32_t)total;
+        message.document.length = (uint32_t)length;
+        memcpy(message.document.bytes, text + sent, length);
+        peer_send(peer, &message, -1);
+        sent += length;
+    }
+    free(text);
+    peer_result(peer, 0, "%s", "");
+}
