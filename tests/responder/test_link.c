@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What the program does as the keeper tells it. */
+#include "harness.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define GET(token) "GET " PATH(token) " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+static const struct harness_options defaults;
+
+static bool exited(int status, int code)
+{
+    return WIFEXITED(status) && WEXITSTATUS(status) == code;
+}
+
+static void test_options(void **state)
+{
+    const char *path = getenv("WICKET_RESPONDER");
+    char command[4096];
+
+    (void)state;
+    assert_non_null(path);
+    snprintf(command, sizeof(command), "'%s' --version | grep -qx 'wicket-responder [0-9.]*'",
+             path);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof(command), "'%s' --help | grep -q '^usage: '", path);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof(command), "'%s' --version x 2>/dev/null", path);
+    assert_true(exited(system(command), 64));
+    snprintf(command, sizeof(command), "'%s' 3<&- 2>&1 | grep -q 'wicket-keeper starts'", path);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof(command), "'%s' 3<&- 2>/dev/null", path);
+    assert_true(exited(system(command), 64));
+    snprintf(command, sizeof(command), "'%s' 3</dev/null 2>/dev/null", path);
+    assert_true(exited(system(command), 64));
+}
+
+static void test_end_of_link(void **state)
+{
+    struct harness harness;
+
+    (void)state;
+    harness_spawn(&harness, &defaults);
+    harness_stop(&harness); /* before the setup */
+    harness_start(&harness, &defaults);
+    int fd = harness_connect(&harness);
+    harness_write(fd, "GET /", 5);
+    harness_stop(&harness); /* with a connection */
+    harness_wait_end(fd);
+}
+
+/* The keeper is gone with messages of ours unread. */
+static void test_end_of_link_unread(void **state)
+{
+    struct harness harness;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(harness_status(&harness, GET("t")), 200);
+    harness_stop(&harness);
+}
+
+static void assert_fatal(const void *bytes, size_t length, bool with_setup)
+{
+    struct harness harness;
+
+    if (with_setup)
+        harness_start(&harness, &defaults);
+    else
+        harness_spawn(&harness, &defaults);
+    assert_int_equal(send(harness.link, bytes, length, MSG_NOSIGNAL), length);
+    assert_true(exited(harness_wait(&harness), 70));
+}
+
+static void test_bad_messages(void **state)
+{
+    union link_message message;
+
+    (void)state;
+    assert_fatal("x", 1, false);
+    assert_fatal("x", 1, true);
+
+    link_message_init(&message, LINK_PING);
+    assert_fatal(&message, sizeof(message.ping), false); /* before the setup */
+    assert_fatal(&message, sizeof(message.ping) - 1, true);
+    message.header.version++;
+    assert_fatal(&message, sizeof(message.ping), true);
+
+    link_message_init(&message, LINK_READY); /* the wrong way */
+    assert_fatal(&message, sizeof(message.plain), true);
+    link_message_init(&message, LINK_TOKEN);
+    assert_fatal(&message, sizeof(message.token), true);
+    strcpy(message.token.key_authorization, "a/b." THUMBPRINT);
+    assert_fatal(&message, sizeof(message.token), true);
+
+    link_message_init(&message, LINK_SETUP);
+    message.setup.sidecar = 1;
+    message.setup.listeners = 1;
+    message.setup.undecided = message.setup.undecided_per_address = 1;
+    message.setup.deadline_ms = 1000;
+    assert_fatal(&message, sizeof(message.setup), true); /* a second one */
+    message.setup.listeners = 2;                         /* there is one */
+    assert_fatal(&message, sizeof(message.setup), false);
+}
+
+static void test_tokens(void **state)
+{
+    struct harness harness;
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    assert_int_equal(harness_status(&harness, GET("one")), 404);
+    harness_token(&harness, "one");
+    harness_token(&harness, "two");
+    harness_token(&harness, "two");
+    for (int i = 0; i < 5; i++) /* five validators ask */
+        assert_int_equal(harness_status(&harness, GET("one")), 200);
+    harness_forget(&harness, "one");
+    harness_forget(&harness, "never-there");
+    assert_int_equal(harness_status(&harness, GET("one")), 404);
+    assert_int_equal(harness_status(&harness, GET("two")), 200);
+
+    harness_key_authorization(&harness, "two.OtherXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    harness_exchange(&harness, GET("two"), answer, sizeof(answer));
+    assert_non_null(strstr(answer, "\r\n\r\ntwo.OtherXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"));
+    harness_stop(&harness);
+}
+
+static void test_longest_token(void **state)
+{
+    char token[CHALLENGE_TOKEN_MAX + 1], request[512], answer[4096];
+    struct harness harness;
+    union link_message message;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    memset(token, '_', CHALLENGE_TOKEN_MAX);
+    token[CHALLENGE_TOKEN_MAX] = '\0';
+    harness_token(&harness, token);
+    snprintf(request, sizeof(request), "GET " PATH("%s") " HTTP/1.0\r\n\r\n", token);
+    harness_exchange(&harness, request, answer, sizeof(answer));
+    const char *body = strstr(answer, "\r\n\r\n");
+    assert_non_null(body);
+    assert_int_equal(strlen(body + 4), CHALLENGE_KEY_AUTHORIZATION_MAX);
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_string_equal(message.validation.token, token);
+    harness_stop(&harness);
+}
+
+/* A request made after the token was sent finds it, also when the responder sees the connection
+ * first; and the answer after a LINK_FORGET is 404 likewise. */
+static void test_token_before_request(void **state)
+{
+    struct harness harness;
+    char token[32], request[256];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    for (int i = 0; i < 1000; i++) {
+        snprintf(token, sizeof(token), "token%d", i);
+        snprintf(request, sizeof(request), "GET " PATH("%s") " HTTP/1.0\r\n\r\n", token);
+        int other = harness_connect(&harness); /* keeps the loop busy meanwhile */
+        harness_write(other, "GET / HTTP/1.0\r\n\r\n", 18);
+        harness_token(&harness, token);
+        assert_int_equal(harness_status(&harness, request), 200);
+        harness_forget(&harness, token);
+        assert_int_equal(harness_status(&harness, request), 404);
+        harness_wait_end(other);
+        harness_ping(&harness, NULL); /* reads the validations away */
+    }
+    harness_stop(&harness);
+}
+
+static void test_ping(void **state)
+{
+    struct harness harness;
+    unsigned told = 0;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    struct link_pong pong = harness_ping(&harness, &told);
+    assert_int_equal(pong.connections, 0);
+    assert_int_equal(pong.exhausted, 0);
+
+    harness_token(&harness, "t");
+    int fd = harness_connect(&harness);
+    harness_write(fd, "GET", 3);
+    do { /* accepting is deferred: the kernel may hand it over a moment later */
+        pong = harness_ping(&harness, &told);
+    } while (pong.connections == 0);
+    assert_int_equal(pong.connections, 1);
+    close(fd);
+    assert_int_equal(harness_status(&harness, GET("t")), 200);
+    assert_int_equal(harness_status(&harness, "HEAD " PATH("t") " HTTP/1.0\r\n\r\n"), 200);
+    assert_int_equal(harness_status(&harness, GET("u")), 404);
+    pong = harness_ping(&harness, &told);
+    assert_int_equal(pong.connections, 0);
+    /* All of this came from this host: nothing of it is a visitor or a validator. */
+    assert_int_equal(pong.validations, 0);
+    assert_int_equal(pong.turned_away, 0);
+    assert_int_equal(told, 1);
+    harness_stop(&harness);
+}
+
+static void test_validation(void **state)
+{
+    struct harness harness;
+    union link_message message;
+    struct sockaddr_in local = {0};
+    socklen_t length = sizeof(local);
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    int fd = harness_connect(&harness);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&local, &length), 0);
+    harness_write(fd, GET("t"), strlen(GET("t")));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    harness_read(fd, answer, sizeof(answer));
+    assert_int_equal(message.validation.family, AF_INET);
+    assert_int_equal(message.validation.port, ntohs(local.sin_port));
+    assert_int_equal(message.validation.loopback, 1);
+    assert_memory_equal(message.validation.address, "\x7f\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    assert_string_equal(message.validation.token, "t");
+    harness_stop(&harness);
+}
+
+/* Nobody reads the link: events are dropped, requests answered, and a ping is still answered. */
+static void test_full_link(void **state)
+{
+    struct harness harness;
+    unsigned told = 0;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(harness_status(&harness, GET("t")), 200);
+    harness_ping(&harness, &told);
+    assert_true(told > 0 && told < 1000);
+    assert_int_equal(harness_status(&harness, GET("t")), 200);
+    harness_stop(&harness);
+}
+
+static void test_told_a_second(void **state)
+{
+    struct harness harness;
+    unsigned told = 0;
+    uint64_t start_ms = harness_now_ms();
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(harness_status(&harness, GET("t")), 200);
+        if (i % 50 == 0)
+            harness_ping(&harness, &told);
+    }
+    harness_ping(&harness, &told);
+    uint64_t seconds = (harness_now_ms() - start_ms) / 1000 + 1;
+    assert_true(told >= LINK_VALIDATIONS_A_SECOND);
+    assert_true(told <= (seconds + 1) * LINK_VALIDATIONS_A_SECOND);
+    harness_stop(&harness);
+}
+
+static void send_drain(struct harness *harness)
+{
+    union link_message message;
+    link_message_init(&message, LINK_DRAIN);
+    harness_send(harness, &message);
+}
+
+static void test_drain(void **state)
+{
+    struct harness harness;
+    union link_message message;
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    send_drain(&harness);
+    harness_expect(&harness, LINK_DRAINED, &message);
+
+    int fd = harness_connect(&harness);
+    harness_write(fd, GET("t"), 20);
+    while (harness_ping(&harness, NULL).connections == 0)
+        ;
+    send_drain(&harness);
+    assert_int_equal(harness_ping(&harness, NULL).connections, 1); /* and not LINK_DRAINED */
+    harness_write(fd, GET("t") + 20, strlen(GET("t")) - 20);
+    harness_read(fd, answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    harness_expect(&harness, LINK_DRAINED, &message);
+    harness_stop(&harness);
+}
+
+/* A request that was there when the drain was asked for is answered first. */
+static void test_drain_takes_the_queue(void **state)
+{
+    struct harness harness;
+    union link_message message;
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    for (int i = 0; i < 100; i++) {
+        int fd = harness_connect(&harness);
+        harness_write(fd, GET("t"), strlen(GET("t")));
+        send_drain(&harness);
+        harness_expect(&harness, LINK_VALIDATION, &message);
+        harness_expect(&harness, LINK_DRAINED, &message);
+        harness_read(fd, answer, sizeof(answer));
+        assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
+    }
+    harness_stop(&harness);
+}
+
+/* What reaches a whole process group is not for it. */
+static void test_signals(void **state)
+{
+    static const int signals[] = {SIGTERM, SIGINT, SIGHUP, SIGPIPE};
+    struct harness harness;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+        assert_int_equal(kill(harness.pid, signals[i]), 0);
+    harness_ping(&harness, NULL);
+    harness_stop(&harness);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_options),
+        cmocka_unit_test(test_end_of_link),
+        cmocka_unit_test(test_end_of_link_unread),
+        cmocka_unit_test(test_bad_messages),
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_longest_token),
+        cmocka_unit_test(test_token_before_request),
+        cmocka_unit_test(test_ping),
+        cmocka_unit_test(test_validation),
+        cmocka_unit_test(test_full_link),
+        cmocka_unit_test(test_told_a_second),
+        cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_takes_the_queue),
+        cmocka_unit_test(test_signals),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <malloc.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "responder/log_limit.h"
+#include "responder/tokens.h"
+#include "responder/undecided.h"
+#include "wicket/challenge.h"
+#include "wicket/log.h"
+
+#define THUMBPRINT  "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+#define THUMBPRINT2 "OzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+
+/* ---- tokens ---- */
+
+static void test_tokens(void **state)
+{
+    struct tokens tokens;
+
+    (void)state;
+    tokens_init(&tokens);
+    assert_null(tokens_find(&tokens, "a", 1));
+    assert_true(tokens_put(&tokens, "a." THUMBPRINT));
+    assert_true(tokens_put(&tokens, "ab." THUMBPRINT));
+    assert_string_equal(tokens_find(&tokens, "a", 1), "a." THUMBPRINT);
+    assert_string_equal(tokens_find(&tokens, "abc", 2), "ab." THUMBPRINT);
+    assert_null(tokens_find(&tokens, "abc", 3));
+    assert_null(tokens_find(&tokens, "A", 1));
+    assert_null(tokens_find(&tokens, "", 0));
+    assert_null(tokens_find(&tokens, "a." THUMBPRINT, strlen("a." THUMBPRINT)));
+
+    assert_true(tokens_put(&tokens, "a." THUMBPRINT));
+    assert_true(tokens_put(&tokens, "a." THUMBPRINT2));
+    assert_string_equal(tokens_find(&tokens, "a", 1), "a." THUMBPRINT2);
+    tokens_forget(&tokens, "a");
+    tokens_forget(&tokens, "a");
+    assert_null(tokens_find(&tokens, "a", 1));
+    assert_non_null(tokens_find(&tokens, "ab", 2));
+    tokens_deinit(&tokens);
+    tokens_deinit(&tokens);
+    assert_null(tokens_find(&tokens, "ab", 2));
+}
+
+static void test_longest_token(void **state)
+{
+    char text[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
+    struct tokens tokens;
+
+    (void)state;
+    tokens_init(&tokens);
+    memset(text, 'x', CHALLENGE_TOKEN_MAX);
+    memcpy(text + CHALLENGE_TOKEN_MAX, "." THUMBPRINT, sizeof("." THUMBPRINT));
+    assert_true(tokens_put(&tokens, text));
+    assert_string_equal(tokens_find(&tokens, text, CHALLENGE_TOKEN_MAX), text);
+    assert_null(tokens_find(&tokens, text, CHALLENGE_TOKEN_MAX - 1));
+    assert_null(tokens_find(&tokens, text, CHALLENGE_TOKEN_MAX + 1));
+    tokens_deinit(&tokens);
+}
+
+#define MANY 100000
+
+static void many_text(char *out, size_t capacity, int i)
+{
+    snprintf(out, capacity, "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowy%08d." THUMBPRINT, i);
+}
+
+static void test_many_tokens(void **state)
+{
+    struct tokens tokens;
+    char text[128];
+
+    (void)state;
+    tokens_init(&tokens);
+    struct mallinfo2 before = mallinfo2();
+    for (int i = 0; i < MANY; i++) {
+        many_text(text, sizeof(text), i);
+        assert_true(tokens_put(&tokens, text));
+    }
+    struct mallinfo2 after = mallinfo2();
+    /* A sanitizer's own allocator reports nothing: then this holds of itself. */
+    assert_true(after.uordblks + after.hblkhd - before.uordblks - before.hblkhd <
+                (size_t)40 * 1000 * 1000);
+    for (int i = 0; i < MANY; i += 997) {
+        many_text(text, sizeof(text), i);
+        assert_string_equal(tokens_find(&tokens, text, strcspn(text, ".")), text);
+    }
+    tokens_deinit(&tokens);
+}
+
+/* ---- undecided ---- */
+
+static struct connection make(const char *address)
+{
+    struct connection connection = {0};
+    assert_int_equal(inet_pton(AF_INET6, address, &connection.address), 1);
+    return connection;
+}
+
+static struct connection *victim(const struct undecided *undecided, const char *address)
+{
+    struct connection connection = make(address);
+    return undecided_find_victim(undecided, &connection.address);
+}
+
+static void test_undecided_total(void **state)
+{
+    struct undecided undecided;
+    struct connection a = make("::ffff:192.0.2.1"), b = make("::ffff:192.0.2.2"),
+                      c = make("2001:db8::1");
+
+    (void)state;
+    assert_int_equal(undecided_init(&undecided, 3, 2), 0);
+    assert_null(undecided_oldest(&undecided));
+    assert_true(undecided_join(&undecided, &a));
+    assert_true(undecided_join(&undecided, &b));
+    assert_null(victim(&undecided, "::ffff:192.0.2.9"));
+    assert_true(undecided_join(&undecided, &c));
+    assert_ptr_equal(victim(&undecided, "::ffff:192.0.2.9"), &a);
+    undecided_leave(&undecided, &a);
+    undecided_leave(&undecided, &a);
+    assert_int_equal(undecided.count, 2);
+    assert_null(victim(&undecided, "::ffff:192.0.2.9"));
+    assert_ptr_equal(undecided_oldest(&undecided), &b);
+    undecided_deinit(&undecided);
+    assert_int_equal(undecided.count, 0);
+    assert_null(undecided.addresses);
+    undecided_deinit(&undecided);
+}
+
+/* The oldest of that address makes room, not the oldest of all. */
+static void test_undecided_per_address(void **state)
+{
+    struct undecided undecided;
+    struct connection other = make("::ffff:192.0.2.1"), a = make("2001:db8:0:1::1"),
+                      b = make("2001:db8:0:1:ffff::2");
+
+    (void)state;
+    assert_int_equal(undecided_init(&undecided, 100, 2), 0);
+    assert_true(undecided_join(&undecided, &other));
+    assert_true(undecided_join(&undecided, &a));
+    assert_null(victim(&undecided, "2001:db8:0:1::3"));
+    assert_true(undecided_join(&undecided, &b));
+    assert_ptr_equal(victim(&undecided, "2001:db8:0:1:8000::"), &a); /* the same /64 */
+    assert_null(victim(&undecided, "2001:db8:0:2::1"));
+    assert_null(victim(&undecided, "::ffff:192.0.2.1"));
+    undecided_deinit(&undecided);
+}
+
+/* Mapped addresses share a /64 and are told apart all the same. */
+static void test_undecided_ipv4(void **state)
+{
+    struct undecided undecided;
+    struct connection a = make("::ffff:192.0.2.1");
+
+    (void)state;
+    assert_int_equal(undecided_init(&undecided, 100, 1), 0);
+    assert_true(undecided_join(&undecided, &a));
+    assert_ptr_equal(victim(&undecided, "::ffff:192.0.2.1"), &a);
+    assert_null(victim(&undecided, "::ffff:192.0.2.2"));
+    undecided_deinit(&undecided);
+}
+
+/* ---- log_limit ---- */
+
+static void test_log_limit(void **state)
+{
+    struct log_limit limit = {0};
+
+    (void)state;
+    for (unsigned second = 5; second < 7; second++) {
+        for (unsigned i = 0; i < LOG_LIMIT_LINES; i++)
+            assert_true(log_limit_take(&limit, second * 1000));
+        assert_false(log_limit_take(&limit, second * 1000 + 999));
+        assert_int_equal(limit.dropped, 1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_longest_token),
+        cmocka_unit_test(test_many_tokens),
+        cmocka_unit_test(test_undecided_total),
+        cmocka_unit_test(test_undecided_per_address),
+        cmocka_unit_test(test_undecided_ipv4),
+        cmocka_unit_test(test_log_limit),
+    };
+    log_init(-1, "test", 0);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
