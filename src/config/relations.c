@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "config/relations.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "wicket/duration.h"
+
+static size_t find(const char *name)
+{
+    size_t i = 0;
+    while (i < SCHEMA_KEY_COUNT && strcmp(schema_keys[i].name, name) != 0)
+        i++;
+    assert(i < SCHEMA_KEY_COUNT);
+    return i;
+}
+
+/* The one of two keys that is to blame: the one in the file, and of two the later one. */
+struct relation {
+    const char *blamed, *other;
+    struct position position;
+    const char *note; // behind the other's value
+};
+
+/* False when one of the two was refused already, so that nothing can be said about both. Neither
+ * in the file cannot be: the defaults go together. */
+static bool relation_init(struct relation *relation, const struct loader *loader, const char *first,
+                          const char *second)
+{
+    size_t a = find(first);
+    size_t b = find(second);
+    if (loader->keys[a].bad || loader->keys[b].bad)
+        return false;
+    struct position at = loader->keys[a].position;
+    struct position bt = loader->keys[b].position;
+    bool first_is_later = at.line > bt.line || (at.line == bt.line && at.column > bt.column);
+    *relation = (struct relation){
+        .blamed = first_is_later ? first : second,
+        .other = first_is_later ? second : first,
+        .position = first_is_later ? at : bt,
+        .note = at.line != 0 && bt.line != 0 ? "" : ", the default",
+    };
+    return true;
+}
+
+static void check_ports(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    if (config->redirect.port == config->responder.port &&
+        relation_init(&relation, loader, "responder.port", "redirect.port"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "%u is %s too%s: the responder needs a port of its own", config->redirect.port,
+                   relation.other, relation.note);
+}
+
+static void check_undecided(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    if (config->responder.undecided_per_address > config->responder.undecided &&
+        relation_init(&relation, loader, "responder.undecided", "responder.undecided_per_address"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "undecided_per_address (%" PRIu32 ") may not be more than undecided (%" PRIu32
+                   "): %s is %s",
+                   config->responder.undecided_per_address, config->responder.undecided,
+                   relation.other, relation.note[0] ? "not set and has its default" : "set too");
+}
+
+static void check_lifetime(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    char lifetime[DURATION_TEXT];
+    char limit[DURATION_TEXT];
+    if (config->window.token_lifetime_ms > config->window.limit_ms &&
+        relation_init(&relation, loader, "window.token_lifetime", "window.limit"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "token_lifetime (%s) may not be longer than limit (%s): %s is %s",
+                   duration_format(lifetime, sizeof(lifetime), config->window.token_lifetime_ms),
+                   duration_format(limit, sizeof(limit), config->window.limit_ms), relation.other,
+                   relation.note[0] ? "not set and has its default" : "set too");
+}
+
+void relations_check(struct loader *loader)
+{
+    check_ports(loader);
+    check_undecided(loader);
+    check_lifetime(loader);
+}
