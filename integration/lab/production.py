@@ -13,6 +13,13 @@ ServerName production.lab
 LoadModule mpm_event_module modules/mod_mpm_event.so
 LoadModule authz_core_module modules/mod_authz_core.so
 LoadModule dir_module modules/mod_dir.so
+# One process for all connections, so that Apache itself starts and ends none in a test.
+ServerLimit 1
+StartServers 1
+ThreadsPerChild 48
+MaxRequestWorkers 48
+MinSpareThreads 1
+MaxSpareThreads 48
 PidFile /run/apache2.pid
 DefaultRuntimeDir /run
 Mutex posixsem
