@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/report.h"
+
+static void check(const struct control_report *report, const char *expected)
+{
+    char text[REPORT_TEXT];
+    assert_string_equal(report_format(text, sizeof text, report), expected);
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    check(&(struct control_report){0}, "no window was opened");
+    check(&(struct control_report){.open_ms = 3200,
+                                   .windows = 1,
+                                   .tokens = 3,
+                                   .validations = 12,
+                                   .addresses = 5,
+                                   .turned_away = 41},
+          "window open 3.2 s, 3 tokens, 12 validations from 5 addresses, 41 other requests turned "
+          "away");
+    check(&(struct control_report){.open_ms = 65000,
+                                   .windows = 2,
+                                   .tokens = 1,
+                                   .validations = 1,
+                                   .addresses = 1,
+                                   .turned_away = 1},
+          "2 windows open 1 min 5 s, 1 token, 1 validation from 1 address, 1 other request turned "
+          "away");
+    /* It was open already when `run` began. */
+    check(&(struct control_report){.open_ms = 500},
+          "window open 500 ms, 0 tokens, 0 validations from 0 addresses, 0 other requests turned "
+          "away");
+}
+
+static void test_trouble(void **state)
+{
+    (void)state;
+    check(&(struct control_report){.trouble = 1, .text = "port 8402 is taken"},
+          "no window was opened; port 8402 is taken");
+    check(&(struct control_report){.tokens = 1, .trouble = 1, .text = "the limit ended it"},
+          "no window was opened, 1 token, 0 validations from 0 addresses, 0 other requests turned "
+          "away; the limit ended it");
+    check(&(struct control_report){.text = "not said without trouble"}, "no window was opened");
+}
+
+static void test_longest_text_fits(void **state)
+{
+    (void)state;
+    struct control_report report = {.open_ms = UINT64_MAX,
+                                    .windows = UINT32_MAX,
+                                    .tokens = UINT32_MAX,
+                                    .validations = UINT64_MAX,
+                                    .addresses = UINT32_MAX,
+                                    .trouble = 1,
+                                    .turned_away = UINT64_MAX};
+    memset(report.text, 'x', sizeof report.text - 1);
+    char text[REPORT_TEXT];
+    report_format(text, sizeof text, &report);
+    assert_string_equal(text + strlen(text) - (sizeof report.text - 1), report.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_trouble),
+        cmocka_unit_test(test_longest_text_fits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/status_text.h"
+
+/* The text of a document; freed by the caller. NULL: refused. */
+static char *render(const char *json, size_t length, struct error *error)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    const int result = status_text_write(out, json, length, error);
+    fclose(out);
+    if (result < 0) {
+        assert_int_equal(size, 0);
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+static void check(const char *json, const char *expected)
+{
+    struct error error = {0};
+    char *text = render(json, strlen(json), &error);
+    assert_non_null(text);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+#define COUNTERS                                                                   \
+    "\"counters\":{\"windows\":3,\"tokens\":5,\"validations\":12,\"addresses\":5," \
+    "\"turned_away\":41,\"redirected\":60,\"arrived\":59,\"guarded\":2}"
+
+static void test_nothing_runs(void **state)
+{
+    (void)state;
+    check("{\"version\":1,\"running\":false}",
+          "SHUT: no keeper runs; port 80 is with production\n");
+}
+
+static void test_armed(void **state)
+{
+    (void)state;
+    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"full\",\"config\":\"/e/w.yaml\","
+          "\"state\":\"armed\",\"owned_table\":true,\"responder\":\"ready\",\"trouble\":null,"
+          "\"window\":null,\"reasons\":[],\"runs\":1," COUNTERS
+          ",\"validators\":[],\"last_shut\":null}",
+          "SHUT: port 80 is with production\n"
+          "1 wicket run is alive\n"
+          "keeper pid 7, full mode, configuration /e/w.yaml; responder ready\n"
+          "so far: windows 3, tokens 5, validations 12 from addresses 5, other requests turned "
+          "away 41\n"
+          "kernel: connections redirected 60, let through by this host's filter 59, sent directly "
+          "to the responder and dropped 2\n");
+}
+
+static void test_open_with_everything(void **state)
+{
+    (void)state;
+    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"config\":\"/e/w.yaml\","
+          "\"state\":\"open\",\"owned_table\":false,\"responder\":\"ready\","
+          "\"trouble\":\"redirected connections do not arrive\","
+          "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000},"
+          "\"reasons\":[{\"kind\":\"token\",\"token\":\"abc\",\"uid\":0,\"pid\":9,"
+          "\"purpose\":\"certbot hook for example.org\",\"count\":2,\"ends_in_ms\":600000},"
+          "{\"kind\":\"open\",\"uid\":1000,\"pid\":10,\"purpose\":\"wicket open\",\"count\":1,"
+          "\"ends_in_ms\":null}],\"runs\":2," COUNTERS
+          ",\"validators\":[{\"address\":\"2001:db8::1\",\"validations\":4}],"
+          "\"last_shut\":{\"reason\":\"no reason left\",\"ago_ms\":60000}}",
+          "OPEN for 12 s; shuts in 59 min 48 s at the latest\n"
+          "TROUBLE: redirected connections do not arrive\n"
+          "because of\n"
+          "  token abc: certbot hook for example.org (uid 0, pid 9, asked for 2 times), ends in 10 "
+          "min 0 s\n"
+          "  open: wicket open (uid 1000, pid 10)\n"
+          "2 wicket run are alive\n"
+          "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
+          "this kernel has no owned tables: should the keeper be killed, the lease alone ends a "
+          "window\n"
+          "so far: windows 3, tokens 5, validations 12 from addresses 5, other requests turned "
+          "away 41\n"
+          "kernel: connections redirected 60, let through by this host's filter 59, sent directly "
+          "to the responder and dropped 2\n"
+          "validators\n"
+          "  2001:db8::1: 4\n"
+          "last shut 1 min ago: no reason left\n");
+}
+
+/* Whatever a string holds, the terminal sees printable ASCII and the line keeps its place. */
+static void test_hostile_strings(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"version\":1,\"running\":true,\"state\":\"open\\u001b[2J\",\"mode\":\"\\n\","
+        "\"trouble\":\"a\\nSHUT: port 80\\u0000\\u009b31m\\u202e\","
+        "\"config\":\"\\u00e9\",\"reasons\":[{\"kind\":\"\\r\",\"token\":\"\\u001b]0;x\\u0007\","
+        "\"purpose\":\"\\u0008\\u007f\"},7,null,[]],"
+        "\"validators\":[{\"address\":\"\\u001b[A\",\"validations\":-3},{}],"
+        "\"last_shut\":{\"reason\":\"\\u001b\"}}";
+    struct error error = {0};
+    char *text = render(json, sizeof json - 1, &error);
+    assert_non_null(text);
+    for (const char *at = text; *at != '\0'; at++)
+        assert_true(*at == '\n' || (*at >= ' ' && *at <= '~'));
+    assert_null(strstr(text, "\nSHUT"));
+    assert_non_null(strstr(text, "TROUBLE: a\\x0aSHUT: port 80\\x00"));
+    assert_non_null(strstr(text, "  \\x1b[A: 0\n"));
+    free(text);
+}
+
+static void test_long_strings_are_cut(void **state)
+{
+    (void)state;
+    char json[6000];
+    char filler[5000];
+    memset(filler, 'a', sizeof filler - 1);
+    filler[sizeof filler - 1] = '\0';
+    snprintf(json, sizeof json,
+             "{\"version\":1,\"running\":true,\"state\":\"armed\","
+             "\"trouble\":\"%s\"}",
+             filler);
+    struct error error = {0};
+    char *text = render(json, strlen(json), &error);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "aaa...\n"));
+    assert_true(strlen(text) < 2000);
+    free(text);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    static const char *const documents[] = {
+        "",
+        "{",
+        "[]",
+        "7",
+        "null",
+        "{\"version\":2,\"running\":true}",
+        "{\"running\":true}",
+        "{\"version\":\"1\",\"running\":true}",
+        "{\"version\":1,\"running\":true,\"running\":false}",
+    };
+    for (size_t i = 0; i < sizeof documents / sizeof documents[0]; i++) {
+        struct error error = {0};
+        assert_null(render(documents[i], strlen(documents[i]), &error));
+        assert_int_equal(error.exit_code, EX_SOFTWARE);
+        assert_true(error.text[0] != '\0');
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_nothing_runs),         cmocka_unit_test(test_armed),
+        cmocka_unit_test(test_open_with_everything), cmocka_unit_test(test_hostile_strings),
+        cmocka_unit_test(test_long_strings_are_cut), cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
