@@ -7,8 +7,19 @@
 
 #include "wicket/challenge.h"
 
-#define HASH_NONFATAL_OOM          1
-#define uthash_nonfatal_oom(entry) ((entry)->lost = true)
+/* FNV-1a; uthash's own function does not compile without warnings everywhere. */
+static unsigned token_hash(const void *key, size_t length)
+{
+    const unsigned char *bytes = key;
+    unsigned hash = 2166136261U;
+    for (size_t i = 0; i < length; i++)
+        hash = (hash ^ bytes[i]) * 16777619U;
+    return hash;
+}
+
+#define HASH_FUNCTION(key, length, hash) ((hash) = token_hash((key), (length)))
+#define HASH_NONFATAL_OOM                1
+#define uthash_nonfatal_oom(entry)       ((entry)->lost = true)
 #include <uthash.h>
 
 struct token_entry {

@@ -285,6 +285,7 @@ static void send_drain(struct harness *harness)
 
 static void test_drain(void **state)
 {
+    const char *request = GET("t");
     struct harness harness;
     union link_message message;
     char answer[4096];
@@ -296,12 +297,12 @@ static void test_drain(void **state)
     harness_expect(&harness, LINK_DRAINED, &message);
 
     int fd = harness_connect(&harness);
-    harness_write(fd, GET("t"), 20);
+    harness_write(fd, request, 20);
     while (harness_ping(&harness, NULL).connections == 0)
         ;
     send_drain(&harness);
     assert_int_equal(harness_ping(&harness, NULL).connections, 1); /* and not LINK_DRAINED */
-    harness_write(fd, GET("t") + 20, strlen(GET("t")) - 20);
+    harness_write(fd, request + 20, strlen(request) - 20);
     harness_read(fd, answer, sizeof(answer));
     assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
     harness_expect(&harness, LINK_VALIDATION, &message);
