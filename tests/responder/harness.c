@@ -238,26 +238,30 @@ unsigned harness_descriptors(const struct harness *harness)
 
 /* ---- visitors ---- */
 
-int harness_connect(const struct harness *harness)
+int harness_connect_to(const struct harness *harness, const char *address)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(harness->port)};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(harness->port6)};
+    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
+    assert_true(is_v4 || inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
+    if (is_v4)
+        assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
+    else
+        assert_int_equal(connect(fd, (struct sockaddr *)&v6, sizeof(v6)), 0);
     return fd;
+}
+
+int harness_connect(const struct harness *harness)
+{
+    return harness_connect_to(harness, "127.0.0.1");
 }
 
 int harness_connect6(const struct harness *harness)
 {
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(harness->port6)};
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_true(fd >= 0);
-    v6.sin6_addr = in6addr_loopback;
-    assert_int_equal(connect(fd, (struct sockaddr *)&v6, sizeof(v6)), 0);
-    return fd;
+    return harness_connect_to(harness, "::1");
 }
 
 void harness_write(int fd, const void *bytes, size_t length)

@@ -57,6 +57,7 @@ struct link_pong harness_ping(struct harness *harness, unsigned *validations);
 /* How many descriptors the process has. */
 unsigned harness_descriptors(const struct harness *harness);
 
+int harness_connect_to(const struct harness *harness, const char *address);
 int harness_connect(const struct harness *harness);
 int harness_connect6(const struct harness *harness);
 /* Sends everything, or fails. */

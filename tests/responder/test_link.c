@@ -3,6 +3,7 @@
 #include "harness.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -346,6 +348,49 @@ static void test_signals(void **state)
     harness_stop(&harness);
 }
 
+/* Starts a responder, leaves its link open with another process, and ends. */
+static void be_parent_that_dies(int report)
+{
+    struct harness harness;
+
+    harness_start(&harness, &defaults);
+    pid_t holder = fork();
+    if (holder == 0) {
+        close(report);
+        for (;;)
+            pause();
+    }
+    const pid_t pids[2] = {harness.pid, holder};
+    _exit(write(report, pids, sizeof(pids)) == sizeof(pids) ? 0 : 1);
+}
+
+/* Nobody who holds a copy of the keeper's end keeps the responder alive. */
+static void test_parent_dies(void **state)
+{
+    int report[2], status = -1;
+    pid_t pids[2] = {-1, -1};
+
+    (void)state;
+    assert_int_equal(pipe2(report, O_CLOEXEC), 0);
+    pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (parent == 0)
+        be_parent_that_dies(report[1]);
+    close(report[1]);
+    assert_int_equal(read(report[0], pids, sizeof(pids)), sizeof(pids));
+    struct pollfd ended = {.fd = (int)syscall(SYS_pidfd_open, pids[0], 0), .events = POLLIN};
+    /* ESRCH: it is gone already. */
+    if (ended.fd >= 0)
+        assert_int_equal(poll(&ended, 1, HARNESS_WAIT_MS), 1);
+    else
+        assert_int_equal(errno, ESRCH);
+    assert_int_equal(kill(pids[1], SIGKILL), 0);
+    assert_int_equal(waitpid(parent, &status, 0), parent);
+    assert_int_equal(status, 0);
+    close(ended.fd);
+    close(report[0]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -363,6 +408,7 @@ int main(void)
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_takes_the_queue),
         cmocka_unit_test(test_signals),
+        cmocka_unit_test(test_parent_dies),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
