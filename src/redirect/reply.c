@@ -133,12 +133,18 @@ static void reply_take(struct reply *reply, const struct nlmsghdr *header)
 
 void reply_consume(struct reply *reply, const void *bytes, size_t length)
 {
-    const struct nlmsghdr *header = bytes;
-    int left = (int)length;
+    size_t offset = 0;
 
-    while (mnl_nlmsg_ok(header, left)) {
+    /* Not mnl_nlmsg_ok: it takes a length above INT_MAX for a negative one, and so for good. */
+    while (length - offset >= sizeof(struct nlmsghdr)) {
+        const struct nlmsghdr *header = (const void *)((const char *)bytes + offset);
+
+        if (header->nlmsg_len < sizeof(*header) || header->nlmsg_len > length - offset)
+            return;
         reply_take(reply, header);
-        header = mnl_nlmsg_next(header, &left);
+        offset += aligned(header->nlmsg_len);
+        if (offset > length)
+            return;
     }
 }
 

@@ -251,6 +251,26 @@ static void test_cut_short(void **state)
     }
 }
 
+static void test_impossible_length(void **state)
+{
+    static const uint32_t lengths[] = {0, 1, 15, 5000, INT32_MAX, 0x80000010, UINT32_MAX};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        struct datagram datagram = {0};
+        struct nlmsghdr *header = (void *)datagram.bytes;
+        struct reply reply;
+
+        put_error(&datagram, 1, 0);
+        put_error(&datagram, 2, 0);
+        header->nlmsg_len = lengths[i];
+        begin(&reply);
+        consume(&reply, &datagram);
+        assert_int_equal(reply.outstanding, 3);
+        reply_deinit(&reply);
+    }
+}
+
 static void test_no_errno(void **state)
 {
     struct datagram datagram = {0};
@@ -355,6 +375,7 @@ int main(void)
         cmocka_unit_test(test_kernels_words),
         cmocka_unit_test(test_words_too_long),
         cmocka_unit_test(test_cut_short),
+        cmocka_unit_test(test_impossible_length),
         cmocka_unit_test(test_no_errno),
         cmocka_unit_test(test_overrun),
         cmocka_unit_test(test_dump),
