@@ -232,12 +232,38 @@ static void test_counters(void **state)
     harness_stop(&harness);
 }
 
+static void test_descriptors(void **state)
+{
+    static const char *const requests[] = {GET("t"),
+                                           GET("u"),
+                                           "malformed",
+                                           "",
+                                           "GET /",
+                                           GET("t") GET("t"),
+                                           "POST / HTTP/1.0\r\n\r\nabc"};
+    struct harness_options options = full_options(*state);
+    struct harness harness;
+
+    harness_start(&harness, &options);
+    harness_token(&harness, "t");
+    unsigned before = harness_descriptors(&harness);
+    for (size_t i = 0; i < 1001; i++) {
+        request_from(&harness, i % 2 ? "::1" : "192.0.2.1", requests[i % 7]);
+        if (i % 100 == 0)
+            harness_ping(&harness, NULL);
+    }
+    while (harness_ping(&harness, NULL).connections > 0)
+        ;
+    assert_int_equal(harness_descriptors(&harness), before);
+    harness_stop(&harness);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_privileges), cmocka_unit_test(test_sidecar),
         cmocka_unit_test(test_bad_root),   cmocka_unit_test(test_missing_capability),
-        cmocka_unit_test(test_counters),
+        cmocka_unit_test(test_counters),   cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
