@@ -111,8 +111,8 @@ static int check_greeting(const union control_message *message, size_t length,
             path, (unsigned)message->header.version, CONTROL_VERSION);
     }
     if (control_message_check(message, length, error) < 0) {
-        error_prefix(error, "%s: bad greeting", path);
-        return -1;
+        error->exit_code = EX_SOFTWARE;
+        return error_prefix(error, "%s: bad greeting", path);
     }
     if (message->header.type == CONTROL_RESULT && message->result.exit_code != 0) {
         return error_set(error, message->result.exit_code, "%s", message->result.text);

@@ -3,7 +3,6 @@
 
 #include <inttypes.h>
 #include <jansson.h>
-#include <stdbool.h>
 #include <string.h>
 #include <sysexits.h>
 
@@ -163,4 +162,16 @@ int status_text_write(FILE *out, const char *json, size_t length, struct error *
     }
     json_decref(root);
     return result;
+}
+
+bool status_text_has_token(const char *json, size_t length, const char *token)
+{
+    json_t *root = json_loadb(json, length, JSON_ALLOW_NUL, NULL);
+    const json_t *reasons = json_object_get(root, "reasons");
+    bool found = false;
+    for (size_t i = 0; i < json_array_size(reasons) && !found; i++) {
+        found = is(json_array_get(reasons, i), "token", token);
+    }
+    json_decref(root);
+    return found;
 }

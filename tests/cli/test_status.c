@@ -83,7 +83,7 @@ static void test_open_with_everything(void **state)
           "TROUBLE: redirected connections do not arrive\n"
           "because of\n"
           "  token abc: certbot hook for example.org (uid 0, pid 9, asked for 2 times), ends in 10 "
-          "min 0 s\n"
+          "min\n"
           "  open: wicket open (uid 1000, pid 10)\n"
           "2 wicket run are alive\n"
           "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
@@ -161,12 +161,26 @@ static void test_refused(void **state)
     }
 }
 
+static void test_token_among_the_reasons(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"reasons\":[{\"kind\":\"open\"},7,{\"token\":\"abc\"}]}";
+    assert_true(status_text_has_token(json, sizeof json - 1, "abc"));
+    assert_false(status_text_has_token(json, sizeof json - 1, "ab"));
+    assert_false(status_text_has_token(json, sizeof json - 2, "abc"));
+    assert_false(status_text_has_token("{}", 2, "abc"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing_runs),         cmocka_unit_test(test_armed),
-        cmocka_unit_test(test_open_with_everything), cmocka_unit_test(test_hostile_strings),
-        cmocka_unit_test(test_long_strings_are_cut), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_nothing_runs),
+        cmocka_unit_test(test_armed),
+        cmocka_unit_test(test_open_with_everything),
+        cmocka_unit_test(test_hostile_strings),
+        cmocka_unit_test(test_long_strings_are_cut),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_token_among_the_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

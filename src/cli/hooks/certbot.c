@@ -2,15 +2,18 @@
 #include "cli/hooks/certbot.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "cli/arguments.h"
 #include "cli/deadline.h"
+#include "cli/document.h"
 #include "cli/hooks/hooks.h"
 #include "cli/publish.h"
 #include "cli/settings.h"
 #include "cli/start.h"
+#include "cli/status_text.h"
 #include "wicket/quote.h"
 
 /*
@@ -65,23 +68,43 @@ enum certbot_phase certbot_guess_phase(const struct certbot_call *call)
     return strcmp(call->auth_output, call->challenge.token) == 0 ? CERTBOT_CLEANUP : CERTBOT_EITHER;
 }
 
-/* *removed: whether the token was registered. */
-static int clean_up(const struct certbot_call *call, const struct settings *settings,
-                    const char *purpose, bool *removed, struct error *error)
+/* A wrapper may have swallowed what auth printed: a token that is registered had its auth. */
+static int find_registered(struct connection *connection, const char *token, bool *registered,
+                           struct error *error)
 {
-    *removed = false;
+    char *bytes;
+    size_t length;
+    if (document_fetch(connection, &bytes, &length, error) < 0) {
+        return -1;
+    }
+    *registered = status_text_has_token(bytes, length, token);
+    free(bytes);
+    return 0;
+}
+
+/* Withdraws the token, or finds out that it is not cleanup that was called for: *phase, which may
+ * be CERTBOT_EITHER before, is one of the two others when 0 is returned. */
+static int clean_up(const struct certbot_call *call, const struct settings *settings,
+                    const char *purpose, enum certbot_phase *phase, struct error *error)
+{
     struct connection connection = CONNECTION_CLOSED;
+    bool registered = false;
     bool running;
     if (connection_find(&connection, settings, deadline_in(CONNECTION_ESTABLISH_MS), &running,
                         error) < 0) {
         return -1;
     }
-    if (!running) {
-        return 0;
+    int result = 0;
+    if (*phase == CERTBOT_EITHER) {
+        if (running) {
+            result = find_registered(&connection, call->challenge.token, &registered, error);
+        }
+        *phase = registered ? CERTBOT_CLEANUP : CERTBOT_AUTH;
     }
     char note[CONTROL_TEXT_MAX];
-    const int result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
-    *removed = result == 0 && note[0] == '\0';
+    if (result == 0 && running && *phase == CERTBOT_CLEANUP) {
+        result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
+    }
     connection_close(&connection);
     return result;
 }
@@ -103,13 +126,11 @@ static int run_phase(enum certbot_phase phase, bool guessed, const struct certbo
 {
     char purpose[CONTROL_PURPOSE_MAX];
     snprintf(purpose, sizeof purpose, "certbot hook for %s", call->domain);
-    bool removed = false;
     int result = 0;
     if (phase != CERTBOT_AUTH) {
-        result = clean_up(call, settings, purpose, &removed, error);
+        result = clean_up(call, settings, purpose, &phase, error);
     }
-    /* A wrapper may have swallowed what auth printed: then the token was registered. */
-    if (phase == CERTBOT_AUTH || (phase == CERTBOT_EITHER && result == 0 && !removed)) {
+    if (result == 0 && phase == CERTBOT_AUTH) {
         if (guessed) {
             printf("%s\n", call->challenge.token); /* also when it fails: cleanup comes anyway */
         }
