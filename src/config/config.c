@@ -60,8 +60,11 @@ static bool check_characters(struct report *report, const unsigned char *bytes, 
             return false;
         }
         if (!utf8_is_text(bytes + at, character)) {
-            report_add(report, &position, NULL, "a control character%s",
-                       bytes[at] == '\0' ? " (NUL)" : "");
+            if (character == 1)
+                report_add(report, &position, NULL, "byte 0x%02x is a control character",
+                           bytes[at]);
+            else
+                report_add(report, &position, NULL, "a character that is not text");
             return false;
         }
         bool newline =
@@ -90,8 +93,8 @@ static int parse(struct config *fresh, const char *name, const void *bytes, size
         report_add(&report, NULL, NULL, "not enough memory");
         return -1;
     }
-    loader_run(&loader);
-    relations_check(&loader);
+    if (loader_run(&loader))
+        relations_check(&loader);
     reader_deinit(&loader.reader);
     return errors->count == 0 ? 0 : -1;
 }
@@ -109,6 +112,7 @@ int config_parse(struct config *config, const char *name, const void *bytes, siz
     if (result != 0) {
         config_deinit(&fresh);
         config_init(&fresh);
+        snprintf(fresh.path, sizeof(fresh.path), "%s", name);
     }
     *config = fresh;
     return result;

@@ -52,7 +52,8 @@ static bool load_list(struct loader *loader, const struct schema_key *key, bool 
         if (count >= VALUE_LIST_MAX || reader->reported) {
             *bad = true;
         } else if (reader->event.type != YAML_SCALAR_EVENT) {
-            report_add(reader->report, &position, key->name, "an entry must be a text, not %s",
+            report_add(reader->report, &position, key->name,
+                       "an entry must be a text, not %s; are quotes missing?",
                        current_kind(reader));
             *bad = true;
         } else {
@@ -144,9 +145,13 @@ static void report_unknown(struct loader *loader, const char *section, const str
     char full[128];
     struct position position = reader_position(&loader->reader);
     full_name(full, sizeof(full), section, name);
-    if (schema_suggest(suggestion, sizeof(suggestion), section, name->text, name->length))
-        report_add(loader->reader.report, &position, full, "unknown key; did you mean %s?",
-                   suggestion);
+    const char *meant =
+        schema_suggest(suggestion, sizeof(suggestion), section, name->text, name->length);
+    if (meant && strcmp(meant, full) == 0)
+        report_add(loader->reader.report, &position, full,
+                   "unknown key: a dot stands for a section, with its keys below it, indented");
+    else if (meant)
+        report_add(loader->reader.report, &position, full, "unknown key; did you mean %s?", meant);
     else
         report_add(loader->reader.report, &position, full, "unknown key");
 }
@@ -237,21 +242,25 @@ static bool load_root(struct loader *loader)
     return reader_skip(reader);
 }
 
-void loader_run(struct loader *loader)
+bool loader_run(struct loader *loader)
 {
     struct reader *reader = &loader->reader;
     bool seen = false;
-    while (reader_next(reader) && reader->event.type != YAML_STREAM_END_EVENT) {
+    for (;;) {
+        if (!reader_next(reader))
+            return false;
+        if (reader->event.type == YAML_STREAM_END_EVENT)
+            return true;
         if (reader->event.type != YAML_DOCUMENT_START_EVENT)
             continue; /* the start of the stream, the end of the document */
         if (seen) {
             struct position position = reader_position(reader);
             report_add(reader->report, &position, NULL,
                        "a second document: a configuration is one");
-            return;
+            return false;
         }
         seen = true;
         if (!reader_next(reader) || !load_root(loader))
-            return;
+            return false;
     }
 }

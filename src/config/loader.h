@@ -16,5 +16,6 @@ struct loader {
     } keys[SCHEMA_KEY_COUNT];
 };
 
-/* Reads the whole file into `config`, which holds the defaults. What is wrong is reported. */
-void loader_run(struct loader *loader);
+/* Reads the file into `config`, which holds the defaults. What is wrong is reported. False when
+ * the file could not be read to its end. */
+bool loader_run(struct loader *loader);

@@ -2,6 +2,7 @@
 #include "config/reader.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "config/utf8.h"
 
@@ -65,7 +66,9 @@ static void report_syntax(const struct reader *reader)
         snprintf(context, sizeof(context), ", %s that begins on line %zu", parser->context,
                  parser->context_mark.line + 1);
     report_add(reader->report, &position, NULL, "not YAML: %s%s%s", parser->problem, context,
-               byte == ':' ? " (an IPv6 address in [ ] needs quotes)" : "");
+               byte == ':' && !strstr(parser->problem, "mapping values")
+                   ? " (an IPv6 address in [ ] needs quotes)"
+                   : "");
 }
 
 static void report_event(struct reader *reader, const char *what)

@@ -3,9 +3,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "wicket/duration.h"
+
+#define REMEDY_MAX 96
 
 static size_t find(const char *name)
 {
@@ -20,7 +23,7 @@ static size_t find(const char *name)
 struct relation {
     const char *blamed, *other;
     struct position position;
-    const char *note; // behind the other's value
+    bool other_is_default;
 };
 
 /* False when one of the two was refused already, so that nothing can be said about both. Neither
@@ -39,9 +42,18 @@ static bool relation_init(struct relation *relation, const struct loader *loader
         .blamed = first_is_later ? first : second,
         .other = first_is_later ? second : first,
         .position = first_is_later ? at : bt,
-        .note = at.line != 0 && bt.line != 0 ? "" : ", the default",
+        .other_is_default = at.line == 0 || bt.line == 0,
     };
     return true;
+}
+
+/* Who sets the one key only may not think of the other. */
+static const char *remedy(char *out, size_t capacity, const struct relation *relation)
+{
+    snprintf(out, capacity, "%s%s%s", relation->other_is_default ? ": set " : "",
+             relation->other_is_default ? relation->other : "",
+             relation->other_is_default ? " too, which has its default" : "");
+    return out;
 }
 
 static void check_ports(struct loader *loader)
@@ -52,20 +64,21 @@ static void check_ports(struct loader *loader)
         relation_init(&relation, loader, "responder.port", "redirect.port"))
         report_add(loader->reader.report, &relation.position, relation.blamed,
                    "%u is %s too%s: the responder needs a port of its own", config->redirect.port,
-                   relation.other, relation.note);
+                   relation.other, relation.other_is_default ? " (its default)" : "");
 }
 
 static void check_undecided(struct loader *loader)
 {
     const struct config *config = loader->config;
     struct relation relation;
+    char hint[REMEDY_MAX];
     if (config->responder.undecided_per_address > config->responder.undecided &&
         relation_init(&relation, loader, "responder.undecided", "responder.undecided_per_address"))
         report_add(loader->reader.report, &relation.position, relation.blamed,
                    "undecided_per_address (%" PRIu32 ") may not be more than undecided (%" PRIu32
-                   "): %s is %s",
+                   ")%s",
                    config->responder.undecided_per_address, config->responder.undecided,
-                   relation.other, relation.note[0] ? "not set and has its default" : "set too");
+                   remedy(hint, sizeof(hint), &relation));
 }
 
 static void check_lifetime(struct loader *loader)
@@ -74,13 +87,14 @@ static void check_lifetime(struct loader *loader)
     struct relation relation;
     char lifetime[DURATION_TEXT];
     char limit[DURATION_TEXT];
+    char hint[REMEDY_MAX];
     if (config->window.token_lifetime_ms > config->window.limit_ms &&
         relation_init(&relation, loader, "window.token_lifetime", "window.limit"))
         report_add(loader->reader.report, &relation.position, relation.blamed,
-                   "token_lifetime (%s) may not be longer than limit (%s): %s is %s",
+                   "token_lifetime (%s) may not be longer than limit (%s)%s",
                    duration_format(lifetime, sizeof(lifetime), config->window.token_lifetime_ms),
-                   duration_format(limit, sizeof(limit), config->window.limit_ms), relation.other,
-                   relation.note[0] ? "not set and has its default" : "set too");
+                   duration_format(limit, sizeof(limit), config->window.limit_ms),
+                   remedy(hint, sizeof(hint), &relation));
 }
 
 void relations_check(struct loader *loader)

@@ -31,7 +31,9 @@ void report_add(struct report *report, const struct position *position, const ch
     if (position)
         snprintf(where, sizeof(where), ":%zu:%zu", position->line, position->column);
     char what[KEY_SHOWN] = "";
-    if (key)
+    if (key && key[0] == '\0')
+        strcpy(what, "\"\"");
+    else if (key)
         escape_copy(what, sizeof(what), key, strlen(key));
 
     char reason[768];

@@ -153,7 +153,7 @@ char *schema_describe(char *out, size_t capacity, const struct schema_key *key)
         snprintf(out, capacity, "a number from %" PRIu64 " to %" PRIu64, key->min, key->max);
         break;
     case SCHEMA_DURATION:
-        snprintf(out, capacity, "a length of time from %s to %s, such as 500ms, 5s, 10m or 1h",
+        snprintf(out, capacity, "a length of time from %s to %s (a number and ms, s, m or h)",
                  duration_format(low, sizeof(low), key->min),
                  duration_format(high, sizeof(high), key->max));
         break;
