@@ -126,7 +126,7 @@ static int check_header(const struct message_protocol *protocol, const void *mes
 int message_check(const struct message_protocol *protocol, const void *message, size_t length,
                   struct error *error)
 {
-    struct message_header header;
+    struct message_header header = {0};
     if (check_header(protocol, message, length, &header, error) != 0)
         return error_prefix(error, "bad %s message", protocol->name);
 

@@ -44,10 +44,9 @@ void report_add(struct report *report, const struct position *position, const ch
     va_end(arguments);
 
     char line[1200];
-    int length = snprintf(line, sizeof(line), "%s%s%s: %s%s%s", cut, name, where, what,
-                          key ? ": " : "", reason);
-    if (length < 0)
-        length = 0;
+    if (snprintf(line, sizeof(line), "%s%s%s: %s%s%s", cut, name, where, what, key ? ": " : "",
+                 reason) < 0)
+        line[0] = '\0';
     char *out = errors->lines[errors->count++];
     escape_copy(out, sizeof(errors->lines[0]), line, strlen(line));
 }

@@ -44,15 +44,12 @@ static size_t make_good(union link_message *message, enum link_type type)
 {
     link_message_init(message, type);
     if (type == LINK_SETUP) {
-        message->setup = (struct link_setup){
-            .header = message->header,
-            .listeners = 2,
-            .uid = 1,
-            .gid = 1,
-            .undecided = 1024,
-            .undecided_per_address = 32,
-            .deadline_ms = 10000,
-        };
+        message->setup.listeners = 2;
+        message->setup.uid = 1;
+        message->setup.gid = 1;
+        message->setup.undecided = 1024;
+        message->setup.undecided_per_address = 32;
+        message->setup.deadline_ms = 10000;
     } else if (type == LINK_TOKEN) {
         strcpy(message->token.key_authorization, "token." THUMBPRINT);
     } else if (type == LINK_FORGET) {
