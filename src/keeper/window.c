@@ -87,6 +87,7 @@ static void state_armed(struct window *window)
 {
     window->state = WINDOW_ARMED;
     window->drain_owed = false;
+    window->actions &= ~(unsigned int)WINDOW_DO_DRAIN;
     if (window->stopping)
         window->actions |= WINDOW_DO_LEAVE;
 }
@@ -344,6 +345,9 @@ void window_lease_refused(struct window *window, uint64_t now_ms, enum window_ho
     (void)now_ms;
     if (window->state == WINDOW_OPEN)
         window->hold = why;
+    /* What failed may be the kernel's answer only, and somebody has come through since. */
+    if (window->state == WINDOW_OPEN && why == WINDOW_HOLD_KERNEL)
+        window->drain_owed = true;
     want_shut(window);
 }
 
