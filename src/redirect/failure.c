@@ -29,7 +29,7 @@ static int explain_kernel(const struct failure *failure, struct error *error)
     switch (failure->number) {
     case EPERM:
     case EACCES:
-        if (failure->refused || !failure->object.kind)
+        if (failure->refused || failure->query) /* an owner stops changes only */
             return error_set(error, EX_NOPERM,
                              "%s: %s: wicket-keeper needs CAP_NET_ADMIN in this network namespace",
                              of, reason);

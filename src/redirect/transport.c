@@ -186,6 +186,7 @@ static void failure_from_reply(struct failure *failure, const struct reply *repl
         .kind = FAILURE_KERNEL,
         .number = reply->error_number,
         .refused = reply->refused,
+        .query = batch->kind == BATCH_QUERY,
         .object = batch->objects[reply->error_message],
     };
     memcpy(failure->text, reply->error_text, sizeof(failure->text));

@@ -41,6 +41,7 @@ struct failure {
     int number;
     const char *call;
     bool refused; /* the batch as a whole, not one of its commands */
+    bool query;   /* nothing was to be changed */
     struct batch_object object;
     char text[REPLY_TEXT_MAX];
 };

@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The table in a real kernel, with real TCP: who is redirected, for how long, and who is not. */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lab.h"
+#include "sample.h"
+#include "unit.h"
+
+static const char *const outer[] = {"10.77.1.1", "fd77:1::1"}; /* the host's, as seen outside */
+static const char *const own[] = {"127.0.0.1", "::1", "10.77.1.1", "fd77:1::1"};
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void must(int outcome, const struct error *error)
+{
+    if (outcome < 0)
+        fail_msg("%d: %s", error->exit_code, error->text);
+}
+
+static struct redirect *install(const struct config *config)
+{
+    struct redirect *redirect = NULL;
+    struct error error;
+
+    must(redirect_create(&redirect, config, false, &error), &error);
+    must(redirect_install(redirect, &error), &error);
+    return redirect;
+}
+
+static void arm(struct redirect *redirect)
+{
+    struct error error;
+
+    must(redirect_arm(redirect, &error), &error);
+}
+
+static struct redirect_counters count(struct redirect *redirect)
+{
+    struct redirect_counters counters;
+    struct error error;
+
+    must(redirect_read_counters(redirect, &counters, &error), &error);
+    return counters;
+}
+
+static void test_window(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    for (int round = 0; round < 2; round++) {
+        for (size_t i = 0; i < COUNT(outer); i++)
+            assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i], 0), LAB_PRODUCTION);
+        arm(redirect);
+        for (size_t i = 0; i < COUNT(outer); i++)
+            assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i], 0), LAB_RESPONDER);
+        arm(redirect);
+        for (size_t i = 0; i < COUNT(outer); i++)
+            assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i], 0), LAB_RESPONDER);
+        must(redirect_shut(redirect, &error), &error);
+        must(redirect_shut(redirect, &error), &error);
+    }
+    for (size_t i = 0; i < COUNT(outer); i++)
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i], 0), LAB_PRODUCTION);
+    redirect_destroy(redirect);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), LAB_PRODUCTION);
+}
+
+/* Connects again and again until production is reached; when, in milliseconds after `begin_ns`. */
+static int64_t wait_for_production(const struct lab *lab, int64_t begin_ns)
+{
+    int64_t now_ns;
+
+    do {
+        uint16_t port = lab_reaches(lab, LAB_OUTSIDE, outer[0], 0);
+
+        now_ns = lab_now_ns();
+        if (port == LAB_PRODUCTION)
+            return (now_ns - begin_ns) / 1000000;
+    } while (now_ns - begin_ns < 5000000000);
+    fail_msg("the lease does not end");
+    return 0;
+}
+
+/* Nobody talks to the kernel about the table between arming and the end. */
+static void test_lease_expires(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 300;
+    struct redirect *redirect = install(&config);
+    for (int round = 0; round < 3; round++) { /* the second revives what has expired */
+        int64_t begin_ns = lab_now_ns();
+
+        arm(redirect);
+        assert_in_range(wait_for_production(lab, begin_ns), 295, 360);
+    }
+    redirect_destroy(redirect);
+}
+
+/* Arming again counts from then on, however old the lease is. */
+static void test_arming_renews(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    int64_t begin_ns = lab_now_ns();
+    int64_t last_ns;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 300;
+    struct redirect *redirect = install(&config);
+    do {
+        last_ns = lab_now_ns();
+        arm(redirect);
+        for (int i = 0; i < 50; i++)
+            assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i % 2], 0), LAB_RESPONDER);
+    } while (last_ns - begin_ns < 700000000);
+    assert_in_range(wait_for_production(lab, last_ns), 295, 360);
+    redirect_destroy(redirect);
+}
+
+static void test_flush_by_another(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    assert_true(lab_shell("nft flush ruleset"));
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), LAB_RESPONDER);
+    redirect_destroy(redirect);
+}
+
+/* Conntrack is idle until the table is there: it sees the connections in mid-stream, as new. */
+static void test_older_connections_go_on(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    int clients[COUNT(outer) + COUNT(own)], servers[COUNT(outer) + COUNT(own)];
+    size_t connections = 0;
+
+    for (int local = 0; local < 2; local++) {
+        connections = 0;
+        for (size_t i = 0; i < COUNT(outer) + COUNT(own); i++) {
+            bool from_outside = i < COUNT(outer);
+
+            clients[i] =
+                lab_connect(lab, from_outside ? LAB_OUTSIDE : LAB_HOST,
+                            from_outside ? outer[i] : own[i - COUNT(outer)], LAB_PRODUCTION, 0);
+            servers[i] = lab_accept(lab->production);
+            assert_true(lab_passes_byte(clients[i], servers[i]));
+            connections++;
+        }
+        sample_defaults(&config);
+        config.window.lease_ms = 60000;
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config);
+        arm(redirect);
+        for (size_t i = 0; i < connections; i++) {
+            assert_true(lab_passes_byte(clients[i], servers[i]));
+            assert_true(lab_passes_byte(servers[i], clients[i]));
+        }
+        assert_int_equal(count(redirect).redirected + count(redirect).probed, 0);
+        struct error error;
+        must(redirect_shut(redirect, &error), &error);
+        for (size_t i = 0; i < connections; i++) {
+            assert_true(lab_passes_byte(clients[i], servers[i]));
+            lab_close(clients[i]);
+            lab_close(servers[i]);
+        }
+        redirect_destroy(redirect);
+    }
+}
+
+/* A connection that was redirected goes on when the lease is over. */
+static void test_redirected_connections_go_on(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    int client = lab_connect(lab, LAB_OUTSIDE, outer[0], LAB_PRODUCTION, 0);
+    int server = lab_accept(lab->responder);
+    must(redirect_shut(redirect, &error), &error);
+    assert_true(lab_passes_byte(client, server));
+    assert_true(lab_passes_byte(server, client));
+    lab_close(client);
+    lab_close(server);
+    redirect_destroy(redirect);
+}
+
+static void test_transit_is_untouched(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, "10.77.2.2", 0), 0);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, "fd77:2::2", 0), 0);
+    assert_int_equal(count(redirect).redirected, 0);
+    redirect_destroy(redirect);
+}
+
+static void test_own_connections(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    for (size_t i = 0; i < COUNT(own); i++) {
+        uint16_t probe = (uint16_t)(20000 + i);
+
+        assert_int_equal(lab_reaches(lab, LAB_HOST, own[i], 0), LAB_PRODUCTION);
+        must(redirect_probe(redirect, probe, 60000, &error), &error);
+        assert_int_equal(lab_reaches(lab, LAB_HOST, own[i], probe), LAB_RESPONDER);
+        assert_int_equal(count(redirect).probed, i + 1);
+        assert_int_equal(lab_reaches(lab, LAB_HOST, own[i], (uint16_t)(probe + 1000)),
+                         LAB_PRODUCTION);
+    }
+    /* A probe's port is nothing special outside, nor without a lease. */
+    must(redirect_shut(redirect, &error), &error);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 20000), LAB_PRODUCTION);
+    assert_int_equal(lab_reaches(lab, LAB_HOST, own[2], 20001), LAB_PRODUCTION);
+    redirect_destroy(redirect);
+}
+
+static void test_probe_ends(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+    int64_t begin_ns = lab_now_ns();
+    int64_t now_ns;
+    uint16_t port;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    must(redirect_probe(redirect, 20000, 100, &error), &error);
+    do {
+        port = lab_reaches(lab, LAB_HOST, own[0], 20000);
+        now_ns = lab_now_ns();
+    } while (port == LAB_RESPONDER && now_ns - begin_ns < 5000000000);
+    assert_in_range((now_ns - begin_ns) / 1000000, 95, 200);
+    redirect_destroy(redirect);
+}
+
+static void test_local(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    config.redirect.local = true;
+    struct redirect *redirect = install(&config);
+    for (size_t i = 0; i < COUNT(own); i++)
+        assert_int_equal(lab_reaches(lab, LAB_HOST, own[i], 0), LAB_PRODUCTION);
+    arm(redirect);
+    for (size_t i = 0; i < COUNT(own); i++)
+        assert_int_equal(lab_reaches(lab, LAB_HOST, own[i], 0), LAB_RESPONDER);
+    assert_int_equal(lab_reaches(lab, LAB_HOST, "10.77.2.2", 0), 0);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), LAB_RESPONDER);
+    redirect_destroy(redirect);
+}
+
+struct selection {
+    struct sample sample;
+    uint16_t v4, v6, other; /* what 10.77.1.1, fd77:1::1 and 10.77.1.3 lead to from outside */
+};
+
+static void test_selections(void **state)
+{
+    static const struct selection selections[] = {
+        {{.interfaces = "eth7 out"}, LAB_RESPONDER, LAB_RESPONDER, LAB_RESPONDER},
+        {{.interfaces = "in"}, LAB_PRODUCTION, LAB_PRODUCTION, LAB_PRODUCTION},
+        {{.sources = "10.77.1.0/30"}, LAB_RESPONDER, LAB_PRODUCTION, LAB_RESPONDER},
+        {{.sources = "10.77.1.3 10.77.1.1"}, LAB_PRODUCTION, LAB_PRODUCTION, LAB_PRODUCTION},
+        {{.sources = "fd77:1::/64"}, LAB_PRODUCTION, LAB_RESPONDER, LAB_PRODUCTION},
+        {{.sources = "0.0.0.0/0 ::/0"}, LAB_RESPONDER, LAB_RESPONDER, LAB_RESPONDER},
+        {{.sources = "10.77.1.2", .many = 4000}, LAB_RESPONDER, LAB_PRODUCTION, LAB_RESPONDER},
+        {{.addresses = "10.77.1.3"}, LAB_PRODUCTION, LAB_PRODUCTION, LAB_RESPONDER},
+        {{.addresses = "10.77.1.1 fd77:1::1"}, LAB_RESPONDER, LAB_RESPONDER, LAB_PRODUCTION},
+        {{.addresses = "10.77.1.1 fd77:1::1", .sources = "fd00::/8"},
+         LAB_PRODUCTION,
+         LAB_RESPONDER,
+         LAB_PRODUCTION},
+    };
+    const struct lab *lab = *state;
+
+    for (size_t i = 0; i < COUNT(selections); i++) {
+        struct config config;
+
+        sample_config(&config, &selections[i].sample);
+        config.window.lease_ms = 60000;
+        struct redirect *redirect = install(&config);
+        arm(redirect);
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), selections[i].v4);
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[1], 0), selections[i].v6);
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, "10.77.1.3", 0), selections[i].other);
+        redirect_destroy(redirect);
+        sample_free(&config);
+    }
+}
+
+/* Connects straight to the responder's port and waits until the guard has counted a packet of it.
+ */
+static void assert_guarded(const struct lab *lab, struct redirect *redirect, const char *address)
+{
+    uint64_t before = count(redirect).guarded;
+    int64_t begin_ns = lab_now_ns();
+    int client = lab_connect(lab, LAB_OUTSIDE, address, LAB_RESPONDER, 0);
+    struct pollfd items[] = {{.fd = client, .events = POLLOUT},
+                             {.fd = lab->responder, .events = POLLIN}};
+
+    while (count(redirect).guarded == before)
+        assert_true(lab_now_ns() - begin_ns < 2000000000);
+    assert_int_equal(poll(items, 2, 0), 0);
+    lab_close(client);
+}
+
+static void test_guard(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    for (int armed = 0; armed < 2; armed++) {
+        if (armed)
+            arm(redirect);
+        for (size_t i = 0; i < COUNT(outer); i++)
+            assert_guarded(lab, redirect, outer[i]);
+        lab_close(lab_connect(lab, LAB_HOST, own[0], LAB_RESPONDER, 0));
+        lab_close(lab_accept(lab->responder)); /* from the host itself it is reached */
+    }
+    assert_int_equal(count(redirect).redirected, 0);
+    assert_int_equal(count(redirect).arrived, 0);
+    redirect_destroy(redirect);
+}
+
+/* Untracked packets have no ct status: they must be dropped as well. */
+static void test_guard_under_notrack(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    assert_true(lab_shell("nft 'table inet rawish { chain early { type filter hook prerouting "
+                          "priority raw; tcp dport 8402 notrack; }; chain early_out { type filter "
+                          "hook output priority raw; tcp sport 8402 notrack; }; }'"));
+    struct redirect *redirect = install(&config);
+    for (int armed = 0; armed < 2; armed++) {
+        if (armed)
+            arm(redirect);
+        for (size_t i = 0; i < COUNT(outer); i++)
+            assert_guarded(lab, redirect, outer[i]);
+    }
+    redirect_destroy(redirect);
+}
+
+static void test_counters(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    struct redirect *redirect = install(&config);
+    arm(redirect);
+    struct redirect_counters counters = count(redirect);
+    assert_int_equal(counters.redirected + counters.arrived + counters.probed, 0);
+    for (size_t i = 0; i < 10; i++)
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[i % 2], 0), LAB_RESPONDER);
+    counters = count(redirect);
+    assert_int_equal(counters.redirected, 10);
+    assert_true(counters.arrived >= 20); /* packets: SYN and ACK at least */
+    assert_int_equal(counters.probed, 0);
+    assert_int_equal(counters.guarded, 0);
+
+    must(redirect_probe(redirect, 20000, 60000, &error), &error);
+    assert_int_equal(lab_reaches(lab, LAB_HOST, own[0], 20000), LAB_RESPONDER);
+    uint64_t arrived = counters.arrived;
+    counters = count(redirect);
+    assert_int_equal(counters.redirected, 10);
+    assert_int_equal(counters.probed, 1);
+    assert_true(counters.arrived - arrived <= 10); /* resets still on their way, not the probe's */
+    redirect_destroy(redirect);
+}
+
+/* What the window has to notice: the host's own filter drops the redirected. */
+static void test_counters_behind_a_firewall(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct redirect_counters counters;
+    int64_t begin_ns = lab_now_ns();
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    assert_true(
+        lab_shell("nft 'table inet firewall { chain input { type filter hook input priority "
+                  "filter; policy drop; iif lo accept; tcp dport 80 accept; icmpv6 type {"
+                  " nd-neighbor-solicit, nd-neighbor-advert } accept; }; }'"));
+    struct redirect *redirect = install(&config);
+    assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), LAB_PRODUCTION);
+    arm(redirect);
+    int client = lab_connect(lab, LAB_OUTSIDE, outer[0], LAB_PRODUCTION, 0);
+    do {
+        counters = count(redirect);
+        assert_true(lab_now_ns() - begin_ns < 2000000000);
+    } while (counters.redirected == 0);
+    assert_int_equal(counters.arrived, 0);
+    lab_close(client);
+    redirect_destroy(redirect);
+}
+
+/* A DNAT at -100, as Docker's, registered before and after. */
+static void test_competing_dnat(void **state)
+{
+    static const char *const rival =
+        "nft 'table ip rival { chain pre { type nat hook prerouting priority -100; tcp dport 80 "
+        "dnat to 10.77.2.2; }; }'";
+    const struct lab *lab = *state;
+    struct config config;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    for (int after = 0; after < 2; after++) {
+        if (!after)
+            assert_true(lab_shell(rival));
+        struct redirect *redirect = install(&config);
+        if (after)
+            assert_true(lab_shell(rival));
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), 0);
+        arm(redirect);
+        assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, outer[0], 0), LAB_RESPONDER);
+        assert_true(lab_shell("nft delete table ip rival"));
+        redirect_destroy(redirect);
+    }
+}
+
+#define LAB_TEST(test) cmocka_unit_test_setup_teardown(test, lab_setup, lab_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LAB_TEST(test_window),
+        LAB_TEST(test_lease_expires),
+        LAB_TEST(test_arming_renews),
+        LAB_TEST(test_flush_by_another),
+        LAB_TEST(test_older_connections_go_on),
+        LAB_TEST(test_redirected_connections_go_on),
+        LAB_TEST(test_transit_is_untouched),
+        LAB_TEST(test_own_connections),
+        LAB_TEST(test_probe_ends),
+        LAB_TEST(test_local),
+        LAB_TEST(test_selections),
+        LAB_TEST(test_guard),
+        LAB_TEST(test_guard_under_notrack),
+        LAB_TEST(test_counters),
+        LAB_TEST(test_counters_behind_a_firewall),
+        LAB_TEST(test_competing_dnat),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

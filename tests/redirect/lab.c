@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lab.h"
+#include "unit.h"
+
+#define PATIENCE_MS 2000
+
+/* $outside and $inside are their namespaces. */
+static const char script[] =
+    "set -e\n"
+    /* Without waiting for duplicates a link-local address is good at once; forwarding needs it. */
+    "for place in $outside $inside /proc/self/ns/net; do\n"
+    " nsenter --net=$place sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad'\n"
+    "done\n"
+    "ip link set lo up\n"
+    "ip link add out type veth peer name eth0 netns $outside\n"
+    "ip link add in type veth peer name eth0 netns $inside\n"
+    "ip address add 10.77.1.1/24 dev out\n"
+    "ip address add 10.77.1.3/24 dev out\n"
+    "ip address add fd77:1::1/64 dev out nodad\n"
+    "ip address add 10.77.2.1/24 dev in\n"
+    "ip address add fd77:2::1/64 dev in nodad\n"
+    "ip link set out up\n"
+    "ip link set in up\n"
+    "echo 1 > /proc/sys/net/ipv4/ip_forward\n"
+    "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n"
+    "nsenter --net=$outside sh -ec 'ip link set lo up; ip link set eth0 up;"
+    " ip address add 10.77.1.2/24 dev eth0; ip address add fd77:1::2/64 dev eth0 nodad;"
+    " ip route add default via 10.77.1.1; ip route add default via fd77:1::1'\n"
+    "nsenter --net=$inside sh -ec 'ip link set lo up; ip link set eth0 up;"
+    " ip address add 10.77.2.2/24 dev eth0; ip address add fd77:2::2/64 dev eth0 nodad;"
+    " ip route add default via 10.77.2.1; ip route add default via fd77:2::1'\n";
+
+int64_t lab_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool lab_shell(const char *command)
+{
+    int status = system(command); // NOLINT(cert-env33-c): the commands are this file's
+
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+char *lab_output(const char *command)
+{
+    FILE *stream = popen(command, "re"); // NOLINT(cert-env33-c): as above
+    char *text = NULL;
+    size_t capacity = 0;
+
+    assert_non_null(stream);
+    if (getdelim(&text, &capacity, '\0', stream) < 0)
+        fail_msg("no output: %s", command);
+    if (pclose(stream) != 0)
+        fail_msg("failed: %s", command);
+    return text;
+}
+
+static int open_namespace(void)
+{
+    int fd = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void enter(int namespace)
+{
+    if (setns(namespace, CLONE_NEWNET) < 0)
+        fail_msg("setns: %s", strerror(errno));
+}
+
+static int listen_on(const struct lab *lab, enum lab_place place, uint16_t port)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    int off = 0;
+
+    enter(lab->namespaces[place]);
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    enter(lab->namespaces[LAB_HOST]);
+    assert_true(fd >= 0);
+    assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
+    assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
+    assert_int_equal(listen(fd, 1024), 0);
+    return fd;
+}
+
+int lab_setup(void **state)
+{
+    static struct lab lab;
+    char command[2048];
+
+    lab.original = open_namespace();
+    for (int i = LAB_PLACES - 1; i >= 0; i--) {
+        if (unshare(CLONE_NEWNET) < 0)
+            fail_msg("a network namespace of our own: %s: run as root", strerror(errno));
+        lab.namespaces[i] = open_namespace();
+    }
+    snprintf(command, sizeof(command), "outside=/proc/%d/fd/%d inside=/proc/%d/fd/%d\n%s",
+             (int)getpid(), lab.namespaces[LAB_OUTSIDE], (int)getpid(), lab.namespaces[LAB_INSIDE],
+             script);
+    assert_true(lab_shell(command));
+    lab.production = listen_on(&lab, LAB_HOST, LAB_PRODUCTION);
+    lab.responder = listen_on(&lab, LAB_HOST, LAB_RESPONDER);
+    lab.inside = listen_on(&lab, LAB_INSIDE, LAB_PRODUCTION);
+    *state = &lab;
+    return 0;
+}
+
+int lab_teardown(void **state)
+{
+    struct lab *lab = *state;
+
+    enter(lab->original);
+    close(lab->original);
+    for (int i = 0; i < LAB_PLACES; i++)
+        close(lab->namespaces[i]);
+    close(lab->production);
+    close(lab->responder);
+    close(lab->inside);
+    return 0;
+}
+
+/* A numeric address as a socket address; its length. */
+static socklen_t parse(struct sockaddr_storage *out, const char *address, uint16_t port)
+{
+    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+
+    memset(out, 0, sizeof(*out));
+    if (inet_pton(AF_INET, address, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = htons(port);
+        return sizeof(*v4);
+    }
+    assert_int_equal(inet_pton(AF_INET6, address, &v6->sin6_addr), 1);
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons(port);
+    return sizeof(*v6);
+}
+
+int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,
+                uint16_t source_port)
+{
+    struct sockaddr_storage to, own;
+    socklen_t length = parse(&to, address, port);
+
+    enter(lab->namespaces[from]);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    enter(lab->namespaces[LAB_HOST]);
+    assert_true(fd >= 0);
+    if (source_port != 0) {
+        parse(&own, to.ss_family == AF_INET ? "0.0.0.0" : "::", source_port);
+        assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);
+    }
+    if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS)
+        fail_msg("connect to %s: %s", address, strerror(errno));
+    return fd;
+}
+
+int lab_accept(int listener)
+{
+    struct pollfd item = {.fd = listener, .events = POLLIN};
+
+    if (poll(&item, 1, PATIENCE_MS) != 1)
+        fail_msg("nobody connected");
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+bool lab_passes_byte(int from, int to)
+{
+    struct pollfd items[] = {{.fd = to, .events = POLLIN}, {.fd = from, .events = POLLOUT}};
+    char byte = 'x';
+
+    if (poll(&items[1], 1, PATIENCE_MS) != 1 || send(from, &byte, 1, MSG_NOSIGNAL) != 1)
+        return false;
+    return poll(&items[0], 1, PATIENCE_MS) == 1 && recv(to, &byte, 1, 0) == 1;
+}
+
+void lab_close(int fd)
+{
+    struct linger linger = {.l_onoff = 1};
+
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    close(fd);
+}
+
+uint16_t lab_reaches(const struct lab *lab, enum lab_place from, const char *address,
+                     uint16_t source_port)
+{
+    static const uint16_t ports[] = {LAB_PRODUCTION, LAB_RESPONDER, 0};
+    struct pollfd items[] = {{.fd = lab->production, .events = POLLIN},
+                             {.fd = lab->responder, .events = POLLIN},
+                             {.fd = lab->inside, .events = POLLIN}};
+    int client = lab_connect(lab, from, address, LAB_PRODUCTION, source_port);
+
+    if (poll(items, 3, PATIENCE_MS) != 1)
+        fail_msg("%s: one server was to get the connection", address);
+    for (size_t i = 0; i < 3; i++) {
+        if (!(items[i].revents & POLLIN))
+            continue;
+        int server = lab_accept(items[i].fd);
+        bool passes = lab_passes_byte(client, server) && lab_passes_byte(server, client);
+
+        lab_close(client);
+        lab_close(server);
+        assert_true(passes);
+        return ports[i];
+    }
+    fail_msg("%s: poll without an event", address);
+    return 0;
+}
