@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,6 +49,12 @@ static int add_packets(struct nftnl_expr *expression, void *context)
     return 0;
 }
 
+/* What the rules of the chains so far add up to. */
+struct sum {
+    struct redirect_counters counters;
+    size_t rules; /* that have a counter of ours */
+};
+
 static uint64_t *counter_of(struct redirect_counters *counters, const char *comment)
 {
     if (strcmp(comment, RULESET_TAG_REDIRECTED) == 0)
@@ -63,6 +70,7 @@ static uint64_t *counter_of(struct redirect_counters *counters, const char *comm
 
 static void take_rule(const struct nlmsghdr *header, void *context)
 {
+    struct sum *sum = context;
     struct nftnl_rule *rule;
 
     if (header->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
@@ -70,13 +78,43 @@ static void take_rule(const struct nlmsghdr *header, void *context)
     rule = nftnl_rule_alloc();
     if (rule && nftnl_rule_nlmsg_parse(header, rule) >= 0) {
         const char *comment = rule_comment(rule);
-        uint64_t *packets = comment ? counter_of(context, comment) : NULL;
+        uint64_t *packets = comment ? counter_of(&sum->counters, comment) : NULL;
 
-        if (packets)
+        if (packets) {
             nftnl_expr_foreach(rule, add_packets, packets);
+            sum->rules++;
+        }
     }
     if (rule)
         nftnl_rule_free(rule);
+}
+
+static int read_chain(struct transport *transport, const char *chain, struct sum *sum,
+                      struct failure *failure)
+{
+    const struct sum before = *sum;
+    struct batch batch;
+    int outcome = -1;
+
+    batch_init(&batch, BATCH_QUERY);
+    ruleset_netlink_ask_rules(&batch, chain);
+    /* Somebody's ruleset changed meanwhile: again, but not for ever on a busy host. */
+    for (int attempt = 0; attempt < 5; attempt++) {
+        *sum = before;
+        outcome = transport_query(transport, &batch, take_rule, sum, failure);
+        if (outcome == 0 || failure->kind != FAILURE_LOST)
+            break;
+    }
+    if (outcome == 0 && sum->rules == before.rules) {
+        /* The kernel gives an empty list for a chain that is not there. */
+        *failure = (struct failure){.kind = FAILURE_KERNEL,
+                                    .number = ENOENT,
+                                    .query = true,
+                                    .object = {.kind = "chain", .name = chain}};
+        outcome = -1;
+    }
+    batch_deinit(&batch);
+    return outcome;
 }
 
 int counters_read(struct transport *transport, struct redirect_counters *out,
@@ -85,26 +123,11 @@ int counters_read(struct transport *transport, struct redirect_counters *out,
     /* In this order: what is counted as redirected has had time to arrive. */
     static const char *const chains[] = {RULESET_CHAIN_PREROUTING, RULESET_CHAIN_OUTPUT,
                                          RULESET_CHAIN_INPUT, RULESET_CHAIN_ARRIVED};
-    struct redirect_counters sum = {0};
+    struct sum sum = {0};
 
-    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
-        const struct redirect_counters before = sum;
-        struct batch batch;
-        int outcome;
-
-        batch_init(&batch, BATCH_QUERY);
-        ruleset_netlink_ask_rules(&batch, chains[i]);
-        /* Somebody's ruleset changed meanwhile: again, but not for ever on a busy host. */
-        for (int attempt = 0; attempt < 5; attempt++) {
-            sum = before;
-            outcome = transport_query(transport, &batch, take_rule, &sum, failure);
-            if (outcome == 0 || failure->kind != FAILURE_LOST)
-                break;
-        }
-        batch_deinit(&batch);
-        if (outcome < 0)
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+        if (read_chain(transport, chains[i], &sum, failure) < 0)
             return -1;
-    }
-    *out = sum;
+    *out = sum.counters;
     return 0;
 }

@@ -35,8 +35,10 @@ void sample_defaults(struct config *config)
 /* One more item at the end of an array, cleared. */
 static void *append(void *array, size_t *count, size_t size)
 {
-    char *bytes = reallocarray(array, *count + 1, size);
+    char *bytes = array;
 
+    if ((*count & (*count - 1)) == 0) /* full: its capacity is always a power of two */
+        bytes = reallocarray(array, *count > 0 ? *count * 2 : 1, size);
     assert(bytes);
     memset(bytes + *count * size, 0, size);
     ++*count;
