@@ -5,6 +5,8 @@ import hashlib
 import re
 from pathlib import Path
 
+from . import network
+
 PAGE = "<html><body>production of the lab</body></html>\n"
 
 APACHE = """\
@@ -34,6 +36,7 @@ KeepAliveTimeout 300
 MaxKeepAliveRequests 0
 DocumentRoot /mnt/production/pages
 DirectoryIndex index.html
+ErrorDocument 404 /missing.html
 <Directory /mnt/production/pages>
     Require all granted
 </Directory>
@@ -42,7 +45,7 @@ DirectoryIndex index.html
 NGINX = """\
 daemon off;
 user www-data;
-worker_processes 2;
+worker_processes 1;
 pid /run/nginx.pid;
 error_log stderr notice;
 events {{
@@ -81,6 +84,8 @@ class Production:
         (pages / "large.bin").write_bytes(b"production of the lab\n" * 40000)
         families = ["0.0.0.0", "[::]"] if lab.ipv6 else ["0.0.0.0"]
         getattr(self, f"_start_{kind}")(families)
+        # Whoever answers has taken on its final account and name.
+        assert network.get(self.host, "127.0.0.1").server == "production"
 
     def _start_apache(self, families):
         listen = "\n".join(f"Listen {address}:80" for address in families)

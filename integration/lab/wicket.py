@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""wicket in a lab host, as tests use it."""
+
+import itertools
+import json
+import time
+
+from . import network
+from .process import wait_for_end
+
+THUMBPRINT = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
+PREFIX = "/.well-known/acme-challenge/"
+CONFIG = "/mnt/wicket.yaml"
+
+_numbers = itertools.count(1)
+
+
+def new_challenge(thumbprint=THUMBPRINT):
+    """(token, key authorization), never the same twice."""
+    token = f"token-{next(_numbers):06}-of-the-lab"
+    return token, f"{token}.{thumbprint}"
+
+
+class Wicket:
+    """The commands, with `-c` when there is a configuration."""
+
+    def __init__(self, lab, host=None):
+        self.lab = lab
+        self.host = host or lab.host
+        self._options = ()
+
+    def configure(self, text):
+        (self.lab.directory / "wicket.yaml").write_text(text)
+        self._options = ("-c", CONFIG)
+
+    def command(self, *arguments):
+        return ["wicket", *self._options, *arguments]
+
+    def serve(self, prefix=()):
+        """A keeper in the foreground, ready."""
+        keeper = self.host.start(*self.command("serve"), name="keeper", prefix=prefix)
+        keeper.output.wait_for("wicket-keeper: ready$")
+        return keeper
+
+    def run(self, *arguments, check=True, **more):
+        return self.host.run(*self.command(*arguments), check=check, **more)
+
+    def status(self):
+        return json.loads(self.run("status", "--json").stdout)
+
+    def add(self):
+        """Registers a new challenge; returns (token, key authorization)."""
+        token, key_authorization = new_challenge()
+        self.run("add", key_authorization)
+        return token, key_authorization
+
+    def hook(self, what, challenge, domain="hook.lab", check=True, **more):
+        """As certbot calls it."""
+        token, key_authorization = challenge
+        environment = {
+            "CERTBOT_DOMAIN": domain,
+            "CERTBOT_TOKEN": token,
+            "CERTBOT_VALIDATION": key_authorization,
+            "CERTBOT_REMAINING_CHALLENGES": "0",
+            "CERTBOT_ALL_DOMAINS": domain,
+        }
+        if what == "cleanup":
+            environment["CERTBOT_AUTH_OUTPUT"] = ""
+        return self.run("hook", "certbot", what, check=check, environment=environment, **more)
+
+    def keepers(self):
+        return self.host.pids_of("wicket-keeper")
+
+    def responder(self):
+        """The responder's pid. There is one."""
+        (pid,) = self.host.pids_of("wicket-responder")
+        return pid
+
+    def wait_gone(self, timeout=30):
+        """Until every keeper has left by itself, and nothing of wicket is left in the host."""
+        for pid in self.keepers():
+            assert wait_for_end(pid, timeout), "the keeper stays"
+        self.assert_gone()
+
+    def assert_gone(self):
+        """No process, no table, no file."""
+        assert not self.host.pids_of("wicket-keeper")
+        assert not self.host.pids_of("wicket-responder")
+        assert "wicket" not in self.host.run("nft", "list", "tables").stdout
+        directory = self.host.path("/run/wicket")
+        left = sorted(path.name for path in directory.iterdir()) if directory.exists() else []
+        assert [name for name in left if name != "keeper.log"] == []
+
+
+def answered_by(lab, who, address, path="/", since=None, timeout=20):
+    """
+    Connects anew until `who` ("production" or "responder") answers; returns (seconds since
+    `since`, how many answers or failures came before it). Nobody announces when a redirect takes
+    effect, so asking is the event.
+    """
+    since = since or time.monotonic()
+    for others in itertools.count():
+        answer = network.get(lab.outside, address, path, timeout=1)
+        took = time.monotonic() - since
+        if answer.server == who:
+            return took, others
+        assert took < timeout, f"{who} does not answer: {answer}"
+    raise AssertionError("not reached")
+
+
+def challenge_answered(lab, challenge, address, since, timeout=20):
+    """As answered_by, until the challenge is answered with its key authorization."""
+    token, key_authorization = challenge
+    for others in itertools.count():
+        answer = network.get(lab.outside, address, PREFIX + token, timeout=1)
+        took = time.monotonic() - since
+        if answer.status == 200 and answer.body == key_authorization.encode():
+            return took, others
+        assert took < timeout, f"the challenge is not answered: {answer}"
+    raise AssertionError("not reached")
