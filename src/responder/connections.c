@@ -8,6 +8,8 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "wicket/link.h"
+
 int connections_init(struct connections *connections, int epoll, size_t max, size_t undecided,
                      size_t undecided_per_address)
 {
@@ -58,7 +60,6 @@ struct connection *connections_add(struct connections *connections, int fd,
                                    const struct sockaddr_storage *peer, uint64_t deadline_ms)
 {
     struct connection *connection = calloc(1, sizeof(*connection));
-    struct connection *victim;
 
     if (!connection) {
         close(fd);
@@ -69,13 +70,6 @@ struct connection *connections_add(struct connections *connections, int fd,
     connection->deadline_ms = deadline_ms;
     connection->loopback = socket_is_loopback(fd);
     connection_set_peer(connection, peer);
-    while ((victim = undecided_find_victim(&connections->undecided, &connection->address)))
-        connections_close(connections, victim);
-    if (!undecided_join(&connections->undecided, connection)) {
-        close(fd);
-        free(connection);
-        return NULL;
-    }
     DL_APPEND(connections->all, connection);
     connections->count++;
     return connection;
@@ -92,8 +86,8 @@ bool connections_evict(struct connections *connections)
     return true;
 }
 
-bool connections_watch(struct connections *connections, struct connection *connection,
-                       uint32_t events)
+static bool connections_watch(struct connections *connections, struct connection *connection,
+                              uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = connection};
     int operation = connection->registered ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
@@ -109,6 +103,19 @@ void connections_unwatch(struct connections *connections, struct connection *con
     if (connection->registered)
         (void)epoll_ctl(connections->epoll, EPOLL_CTL_DEL, connection->fd, NULL);
     connection->registered = false;
+}
+
+void connections_wait(struct connections *connections, struct connection *connection)
+{
+    struct connection *victim;
+
+    while ((victim = undecided_find_victim(&connections->undecided, &connection->address)))
+        connections_close(connections, victim);
+    if (undecided_join(&connections->undecided, connection) &&
+        connections_watch(connections, connection, EPOLLIN | EPOLLRDHUP | EPOLLET))
+        return;
+    connections->exhausted |= LINK_EXHAUSTED_MEMORY;
+    connections_close(connections, connection);
 }
 
 void connections_decide(struct connections *connections, struct connection *connection)
@@ -151,8 +158,9 @@ void connections_close(struct connections *connections, struct connection *conne
 
 void connections_reap(struct connections *connections)
 {
-    struct connection *connection, *next;
-    LL_FOREACH_SAFE(connections->closed, connection, next)
-    free(connection);
-    connections->closed = NULL;
+    while (connections->closed) {
+        struct connection *connection = connections->closed;
+        connections->closed = connection->next;
+        free(connection);
+    }
 }

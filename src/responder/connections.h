@@ -21,6 +21,7 @@ struct connections {
     struct connection *closed;    /* freed by connections_reap */
     struct undecided undecided;
     struct counters counters;
+    uint32_t exhausted; /* LINK_EXHAUSTED_…, since it was last told */
 };
 
 /* A peer that does not end its side after an answer is waited for so long. */
@@ -31,12 +32,16 @@ int connections_init(struct connections *connections, int epoll, size_t max, siz
                      size_t undecided_per_address);
 void connections_deinit(struct connections *connections);
 
-/* Takes the descriptor over, undecided. NULL: no memory; the descriptor is closed. */
+/* Takes the descriptor over. NULL: no memory; the descriptor is closed. */
 struct connection *connections_add(struct connections *connections, int fd,
                                    const struct sockaddr_storage *peer, uint64_t deadline_ms);
 
 /* Closes what is lingering longest, or else undecided longest. False: there is none. */
 bool connections_evict(struct connections *connections);
+
+/* Its head is not complete: from now on it counts into the limits, for which somebody else may have
+ * to leave, and is watched. A request that is there with its first packet never gets here. */
+void connections_wait(struct connections *connections, struct connection *connection);
 
 /* The front has seen its whole head. */
 void connections_decide(struct connections *connections, struct connection *connection);
@@ -50,7 +55,5 @@ void connections_linger(struct connections *connections, struct connection *conn
 void connections_close(struct connections *connections, struct connection *connection);
 void connections_reap(struct connections *connections);
 
-/* Registers with, or takes out of, the loop. */
-bool connections_watch(struct connections *connections, struct connection *connection,
-                       uint32_t events);
+/* Takes it out of the loop. */
 void connections_unwatch(struct connections *connections, struct connection *connection);

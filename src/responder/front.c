@@ -72,7 +72,7 @@ static void front_resume(struct front *front)
  * stays readable would otherwise be told of again and again. */
 static void front_exhausted(struct front *front, uint32_t what, uint64_t now_ms)
 {
-    front->exhausted |= what;
+    front->connections->exhausted |= what;
     if (log_limit_take(&front->log_limit, now_ms))
         log_warnx("out of %s with %zu connections: the oldest makes room",
                   what == LINK_EXHAUSTED_FDS ? "file descriptors" : "memory",
@@ -186,9 +186,8 @@ static void front_take(struct front *front, int fd, const struct sockaddr_storag
     }
     /* Accepting was deferred: mostly the whole request is there, and epoll is not needed. */
     front_look(front, connection, false, now_ms);
-    if (connection->state == CONNECTION_UNDECIDED &&
-        !connections_watch(front->connections, connection, EPOLLIN | EPOLLRDHUP | EPOLLET))
-        connections_close(front->connections, connection);
+    if (connection->state == CONNECTION_UNDECIDED)
+        connections_wait(front->connections, connection);
 }
 
 static bool front_make_room(struct front *front, uint64_t now_ms)

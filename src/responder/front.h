@@ -31,8 +31,7 @@ struct front {
     struct connections *connections; /* borrowed */
     struct http *http;               /* borrowed */
     struct log_limit log_limit;
-    uint32_t exhausted; /* LINK_EXHAUSTED_…, since it was last asked for */
-    bool paused;        /* no accepting until then or until a connection ends */
+    bool paused; /* no accepting until then or until a connection ends */
     uint64_t paused_until_ms;
     size_t paused_count; /* of connections at that time */
     char look[HEAD_LOOK];

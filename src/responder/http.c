@@ -56,8 +56,11 @@ static void http_connection_changed(void *context, struct MHD_Connection *mhd,
     }
     /* The socket is closed right after this call; a duplicate keeps the connection. */
     int fd = -1;
-    if (!connection->cut_off && http_has_unread(connection))
+    if (!connection->cut_off && http_has_unread(connection)) {
         fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0)
+            http->connections->exhausted |= LINK_EXHAUSTED_FDS;
+    }
     connection->fd = fd;
     if (fd >= 0)
         connections_linger(http->connections, connection, http->now_ms);
@@ -127,14 +130,22 @@ static struct MHD_Response *response_create_text(const char *text)
     return response_create(text, strlen(text), MHD_RESPMEM_PERSISTENT, "text/plain");
 }
 
-static enum MHD_Result answer_token(struct http_request *request, struct MHD_Connection *mhd,
-                                    const char *key_authorization, bool get)
+/* libmicrohttpd closes the connection. */
+static enum MHD_Result answer_nothing(struct http *http)
+{
+    http->connections->exhausted |= LINK_EXHAUSTED_MEMORY;
+    return MHD_NO;
+}
+
+static enum MHD_Result answer_token(struct http *http, struct http_request *request,
+                                    struct MHD_Connection *mhd, const char *key_authorization,
+                                    bool get)
 {
     struct MHD_Response *response =
         response_create(key_authorization, strlen(key_authorization), MHD_RESPMEM_MUST_COPY,
                         "application/octet-stream");
     if (!response)
-        return MHD_NO;
+        return answer_nothing(http);
     enum MHD_Result result = MHD_queue_response(mhd, MHD_HTTP_OK, response);
     MHD_destroy_response(response);
     if (result == MHD_YES) {
@@ -174,7 +185,7 @@ static enum MHD_Result answer_https(struct http *http, const struct target *targ
                    rooted ? "" : "/", (int)target->path_length, target->path);
     struct MHD_Response *response = response_create_text("moved to https\n");
     if (!response)
-        return MHD_NO;
+        return answer_nothing(http);
     enum MHD_Result result = MHD_NO;
     if (MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, location))
         result = MHD_queue_response(mhd, MHD_HTTP_PERMANENT_REDIRECT, response);
@@ -195,7 +206,7 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
     (void)upload;
     (void)upload_size;
     if (!request)
-        return MHD_NO;
+        return answer_nothing(http);
     /* Two readers of the same bytes have to agree on what was asked for. */
     if (request->length != request->connection->target_length ||
         !target_split(&target, request->target, request->length))
@@ -209,7 +220,7 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
         if (!key_authorization) /* never a 308: a validator must not be sent elsewhere */
             return MHD_queue_response(mhd, MHD_HTTP_NOT_FOUND, http->not_found);
         if (get || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
-            return answer_token(request, mhd, key_authorization, get);
+            return answer_token(http, request, mhd, key_authorization, get);
         return MHD_queue_response(mhd, MHD_HTTP_METHOD_NOT_ALLOWED, http->not_allowed);
     }
     if (http->other_requests == LINK_OTHER_HTTPS)
@@ -293,6 +304,7 @@ void http_add(struct http *http, struct connection *connection)
                            sizeof(nobody)) == MHD_YES)
         return;
     /* The socket is closed; unless http_connection_changed was told, so is nothing else. */
+    http->connections->exhausted |= LINK_EXHAUSTED_MEMORY;
     if (http->adding) {
         http->adding = NULL;
         connection->fd = -1;

@@ -37,7 +37,7 @@ static int main_options(int argc, char **argv)
              "wicket(1).");
         return 0;
     }
-    fputs("usage: wicket-responder [--help | --version]\n", stderr);
+    (void)fputs("usage: wicket-responder [--help | --version]\n", stderr);
     return EX_USAGE;
 }
 
@@ -62,9 +62,9 @@ int main(int argc, char **argv)
     if (argc != 1)
         return main_options(argc, argv);
     if (!descriptors_have_link()) {
-        fputs("wicket-responder: wicket-keeper starts this program; to run a keeper: wicket "
-              "serve\n",
-              stderr);
+        (void)fputs("wicket-responder: wicket-keeper starts this program; to run a keeper: wicket "
+                    "serve\n",
+                    stderr);
         return EX_USAGE;
     }
     log_init(LINK_FD_LOG, "wicket-responder", 0);

@@ -181,11 +181,11 @@ static enum peer_state responder_talk(struct responder *responder, uint64_t now_
         .validations = responder->connections.counters.validations,
         .turned_away = responder->connections.counters.turned_away,
         .connections = (uint32_t)responder->connections.count,
-        .exhausted = responder->front.exhausted,
+        .exhausted = responder->connections.exhausted,
     };
     enum peer_state state = peer_flush(peer, &pong, &pong_sent, error);
     if (pong_sent)
-        responder->front.exhausted = 0;
+        responder->connections.exhausted = 0;
     return state;
 }
 

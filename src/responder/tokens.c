@@ -41,9 +41,8 @@ static void tokens_remove(struct tokens *tokens, struct token_entry *entry)
 
 void tokens_deinit(struct tokens *tokens)
 {
-    struct token_entry *entry, *next;
-    HASH_ITER(hh, tokens->table, entry, next)
-    tokens_remove(tokens, entry);
+    while (tokens->table)
+        tokens_remove(tokens, tokens->table);
 }
 
 static struct token_entry *tokens_look_up(const struct tokens *tokens, const char *token,
