@@ -191,7 +191,7 @@ static void handle_open(struct peer *peer, const struct control_open *open)
     }
 
     uint64_t deadline_ms = WINDOW_FOREVER;
-    if (open->duration_ms != 0 && open->duration_ms < limit_ms)
+    if (open->duration_ms != 0 && open->duration_ms <= limit_ms)
         deadline_ms = event_now_ms() + open->duration_ms;
     peer->warning[0] = '\0';
     if (open->duration_ms > limit_ms) {

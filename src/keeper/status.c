@@ -60,10 +60,9 @@ static json_t *window_json(const struct keeper *keeper, uint64_t now_ms)
 
     if (window->state != WINDOW_OPEN)
         return json_null();
-    uint64_t open_ms = now_ms - window->opened_ms;
-    uint64_t limit_ms = keeper->config->window.limit_ms;
-    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(open_ms), "limit_in_ms",
-                     number(limit_ms > open_ms ? limit_ms - open_ms : 0), "lease_ms",
+    uint64_t limit_ms = window->limit_at_ms;
+    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms), "limit_in_ms",
+                     number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
                      number(keeper->config->window.lease_ms), "redirected", window->leased);
 }
 
