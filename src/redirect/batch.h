@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Netlink messages sent in one go: an atomic nftables batch (BEGIN, commands, END; the kernel commits
- * all of it or none), or a lone query. The sequence numbers are written when it is sent.
+ * Netlink messages sent in one go: an atomic nftables batch (BEGIN, commands, END; the kernel
+ * commits all of it or none), or a lone query. The sequence numbers are written when it is sent.
  */
 
 enum batch_kind { BATCH_ATOMIC, BATCH_QUERY };
@@ -35,12 +35,12 @@ void batch_deinit(struct batch *batch);
 /* The longest a message other than one of set elements can be; checked by an assertion. */
 #define BATCH_ROOM 4096
 /* The same of a message of many set elements, whose list is one attribute of 64 KiB at most. */
-#define BATCH_ROOM_ELEMENTS (32 * 1024)
+#define BATCH_ROOM_ELEMENTS ((size_t)32 * 1024)
 
 /* Begins a command of nftables' `type` (NFT_MSG_*) with room for `room` bytes in all; NULL when out
  * of memory. Valid until batch_end_message, which must follow. */
 struct nlmsghdr *batch_begin_message(struct batch *batch, uint16_t type, uint16_t flags,
-    size_t room, struct batch_object object);
+                                     size_t room, struct batch_object object);
 void batch_end_message(struct batch *batch);
 
 /* Writes the END of an atomic batch. Returns false when memory ran out on the way. */

@@ -5,5 +5,5 @@
 #include "redirect/transport.h"
 
 /* Reads the counters of the table, within the transport's clock. */
-int counters_read(
-    struct transport *transport, struct redirect_counters *out, struct failure *failure);
+int counters_read(struct transport *transport, struct redirect_counters *out,
+                  struct failure *failure);

@@ -44,7 +44,7 @@ static void reply_take_text(struct reply *reply, const struct nlattr *attribute)
     if (length >= sizeof(reply->error_text))
         length = sizeof(reply->error_text) - 1;
     for (size_t i = 0; i < length; i++)
-        reply->error_text[i] = text[i] >= ' ' && text[i] <= '~' ? text[i] : '?';
+        reply->error_text[i] = (char)(text[i] >= ' ' && text[i] <= '~' ? text[i] : '?');
     reply->error_text[length] = '\0';
 }
 

@@ -22,14 +22,14 @@ struct reply {
     uint32_t port; /* of our socket, which the kernel puts in every answer */
     uint32_t first;
     size_t count;
-    bool atomic;          /* message 0 and the last are BEGIN and END */
-    uint8_t *answered;    /* one a message; owned */
-    size_t outstanding;   /* commands without an answer */
-    bool refused;         /* the batch as a whole */
-    bool lost;            /* the kernel dropped answers: the outcome is unknown */
-    bool interrupted;     /* a dump was changed while it was read */
-    int error_number;     /* of the first message that failed, 0 if none: an errno */
-    size_t error_message; /* its index */
+    bool atomic;                     /* message 0 and the last are BEGIN and END */
+    uint8_t *answered;               /* one a message; owned */
+    size_t outstanding;              /* commands without an answer */
+    bool refused;                    /* the batch as a whole */
+    bool lost;                       /* the kernel dropped answers: the outcome is unknown */
+    bool interrupted;                /* a dump was changed while it was read */
+    int error_number;                /* of the first message that failed, 0 if none: an errno */
+    size_t error_message;            /* its index */
     char error_text[REPLY_TEXT_MAX]; /* the kernel's own words, or empty; printable */
 
     /* Called for every data message of a query; may be NULL. */

@@ -10,7 +10,8 @@
 
 /*
  * The table as data: what is to be in the kernel, said in a small closed vocabulary. It has two
- * renderings, nft(8) text (ruleset_text.c, libc only) and netlink (ruleset_netlink.c). Pure: no I/O.
+ * renderings, nft(8) text (ruleset_text.c, libc only) and netlink (ruleset_netlink.c). Pure: no
+ * I/O.
  */
 
 #define RULESET_SETS_MAX       7
@@ -119,9 +120,9 @@ size_t ruleset_key_length(enum ruleset_key key);
 
 /* The elements in order; what overlaps becomes one, and in an interval set what touches too, since
  * nft takes "10.0.0.0/9, 10.128.0.0/9" but lists it as it likes. Returns the new count. */
-size_t ruleset_elements_normalise(
-    struct ruleset_element *elements, size_t count, enum ruleset_key key, bool interval);
+size_t ruleset_elements_normalise(struct ruleset_element *elements, size_t count,
+                                  enum ruleset_key key, bool interval);
 
 /* The key behind this one; false when there is none, since all bits are set. */
 bool ruleset_key_next(uint8_t out[RULESET_KEY_MAX], const uint8_t key[RULESET_KEY_MAX],
-    enum ruleset_key kind);
+                      enum ruleset_key kind);

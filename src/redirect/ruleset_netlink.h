@@ -14,8 +14,8 @@ void ruleset_netlink_create(struct batch *batch, const struct ruleset *ruleset, 
 void ruleset_netlink_delete_table(struct batch *batch);
 
 /* A port in set `set`, for `timeout_ms` from the moment the batch is committed. */
-void ruleset_netlink_add_port(
-    struct batch *batch, const char *set, uint16_t port, uint64_t timeout_ms);
+void ruleset_netlink_add_port(struct batch *batch, const char *set, uint16_t port,
+                              uint64_t timeout_ms);
 void ruleset_netlink_delete_port(struct batch *batch, const char *set, uint16_t port);
 
 /* Queries: the table, and the rules of one chain. */

@@ -16,7 +16,7 @@ struct mnl_socket;
  */
 
 #define TRANSPORT_DEADLINE_MS 1000
-#define TRANSPORT_BUFFER      (32 * 1024) /* the longest datagram of a dump */
+#define TRANSPORT_BUFFER      ((size_t)32 * 1024) /* the longest datagram of a dump */
 
 struct transport {
     struct mnl_socket *socket;
@@ -65,7 +65,7 @@ int transport_run(struct transport *transport, struct batch *batch, struct failu
  */
 typedef void transport_data(const struct nlmsghdr *header, void *context);
 int transport_query(struct transport *transport, struct batch *batch, transport_data *data,
-    void *context, struct failure *failure);
+                    void *context, struct failure *failure);
 
 /* The failure in words: "set ports of table inet wicket: Operation not permitted: …". */
 int failure_explain(const struct failure *failure, struct error *error);

@@ -22,12 +22,12 @@
 
 /* One batch, and what becomes of it. */
 struct step {
-    int number;         /* errno, 0: done */
     const char *kind;   /* of the object that failed */
     const char *name;   /* NULL: the table */
-    bool refused;       /* the batch as a whole */
+    int number;         /* errno, 0: done */
+    uint32_t owner;     /* of the leftover, 0: nobody */
     bool leftover;      /* what the query before it is told: there is a table */
-    uint32_t owner;     /* of that table, 0: nobody */
+    bool refused;       /* the batch as a whole */
     bool expect_owner;  /* the table is asked to be owned */
     bool expect_delete; /* and the leftover deleted */
 };
