@@ -26,7 +26,7 @@ static size_t next_line(const char *bytes, size_t length, size_t at, size_t *tex
 
 static bool find_end(const char *bytes, size_t length, struct header_end *out)
 {
-    size_t text_end;
+    size_t text_end = 0;
     size_t at = next_line(bytes, length, 0, &text_end);
     if (at == 0) {
         return false;
@@ -143,7 +143,7 @@ enum answer_state answer_parse(struct answer *out, const char *bytes, size_t len
     if (length == 0 || !find_end(bytes, length, &end)) {
         return ended || length >= ANSWER_MAX ? ANSWER_MALFORMED : ANSWER_INCOMPLETE;
     }
-    size_t text_end;
+    size_t text_end = 0;
     size_t at = next_line(bytes, length, 0, &text_end);
     if (!parse_status_line(out, bytes, text_end)) {
         return ANSWER_MALFORMED;

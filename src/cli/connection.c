@@ -224,9 +224,9 @@ static int next_message(struct connection *connection, union control_message *me
         return error_set(error, EX_TEMPFAIL, "the keeper (pid %d) does not answer",
                          (int)connection->keeper_pid);
     }
-    int result;
+    int result = -1;
     if (length < 0) {
-        result = error_set_errno(error, EX_SOFTWARE, "the keeper's answer cannot be read");
+        error_set_errno(error, EX_SOFTWARE, "the keeper's answer cannot be read");
     } else {
         result = control_message_check(message, (size_t)length, error);
     }
@@ -297,7 +297,7 @@ int connection_ask(struct connection *connection, const union control_message *r
 int connection_request(struct connection *connection, const union control_message *request,
                        uint64_t timeout_ms, struct error *error)
 {
-    char warning[CONTROL_TEXT_MAX];
+    char warning[CONTROL_TEXT_MAX] = "";
     if (connection_ask(connection, request, NULL, timeout_ms, warning, error) < 0) {
         return -1;
     }

@@ -134,7 +134,7 @@ static int run_armed(const struct settings *settings, struct connection *connect
     if (geteuid() == 0 && webroot_create(settings->config.tokens.webroot, error) < 0) {
         return -1;
     }
-    struct run_environment environment;
+    struct run_environment environment = {.pointers = NULL};
     if (make_environment(&environment, settings, invocation->environment, error) < 0) {
         return -1;
     }

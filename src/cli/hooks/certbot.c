@@ -148,7 +148,7 @@ static int parse_phase(const struct arguments *arguments, enum certbot_phase *ou
         *out = CERTBOT_AUTH;
     } else if (word != NULL && strcmp(word, "cleanup") == 0) {
         *out = CERTBOT_CLEANUP;
-    } else if (word != NULL || arguments->operand_count > 2) {
+    } else if (word != NULL) {
         return error_set(error, EX_USAGE,
                          "hook certbot: %s is neither auth nor cleanup; see wicket hook --help",
                          QUOTE(word, strlen(word)));
