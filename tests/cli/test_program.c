@@ -13,7 +13,9 @@
 
 #include <sys/wait.h>
 
-/* The program itself: argv[1] is its path. No keeper runs at the sockets named here. */
+#include "fake.h"
+
+/* The program itself: argv[1] is its path. */
 
 static const char *program;
 
@@ -204,6 +206,88 @@ static void test_a_full_disk_is_no_success(void **state)
     unlink(config);
 }
 
+/* Arms, and tells of a window; with a context it hangs up as soon as it has armed. */
+static void arm_and_report(struct fake *fake, int client, int number)
+{
+    (void)number;
+    fake_greet(client, fake->settings.config.path);
+    union control_message message;
+    for (;;) {
+        switch (fake_next(client, &message)) {
+        case CONTROL_ARM:
+            fake_result(client, strcmp(message.arm.purpose, "wicket run sh") == 0 ? 0 : 70, "");
+            if (fake->context != NULL)
+                return;
+            break;
+        case CONTROL_ASK_REPORT:
+            control_message_init(&message, CONTROL_REPORT);
+            message.report.open_ms = 3200;
+            message.report.windows = 1;
+            message.report.tokens = 2;
+            control_send(client, &message, -1);
+            fake_result(client, 0, "");
+            break;
+        default:
+            return;
+        }
+    }
+}
+
+static void run_armed(struct outcome *outcome, const char *script, const char *context)
+{
+    struct fake fake;
+    fake_start(&fake, arm_and_report, (void *)(uintptr_t)context);
+    const char *path = fake.settings.config.path;
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fprintf(file, "control:\n  socket: %s\ntokens:\n  webroot: %s/webroot\n",
+            fake.settings.config.control.socket, fake.directory);
+    assert_int_equal(fclose(file), 0);
+    run_with(outcome, "PATH=/usr/bin:/bin", NULL,
+             (const char *const[]){"-c", path, "run", "sh", "-c", script, NULL});
+    unlink(path);
+    static const char *const below[] = {"/webroot/.well-known/acme-challenge",
+                                        "/webroot/.well-known", "/webroot"};
+    for (size_t i = 0; i < sizeof below / sizeof below[0]; i++) {
+        char directory[128];
+        snprintf(directory, sizeof directory, "%s%s", fake.directory, below[i]);
+        assert_int_equal(rmdir(directory) == 0, geteuid() == 0);
+    }
+    fake_stop(&fake);
+}
+
+static void test_run(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    run_armed(&outcome,
+              "printf '%s %s' \"${WICKET_CONFIG#/tmp/wicket-fake-??????}\" "
+              "\"${WICKET_WEBROOT#/tmp/wicket-fake-??????}\"; exit 7",
+              NULL);
+    assert_int_equal(outcome.status, 7);
+    assert_string_equal(outcome.out, "/wicket.yaml /webroot");
+    assert_string_equal(outcome.err,
+                        "wicket: window open 3.2 s, 2 tokens, 0 validations from 0 addresses, 0 "
+                        "other requests turned away\n");
+    run_armed(&outcome, "kill -KILL $$", NULL);
+    assert_int_equal(outcome.status, 128 + 9);
+    /* A signal for wicket is one for the command, which decides what becomes of it. */
+    run_armed(&outcome,
+              "trap 'exit 9' TERM; sh -c 'kill -TERM $1' - $PPID & while :; do wait; done", NULL);
+    assert_int_equal(outcome.status, 9);
+}
+
+/* The command ends only once wicket has said that the keeper is gone. */
+static void test_run_outlives_the_keeper(void **state)
+{
+    (void)state;
+    struct outcome outcome;
+    run_armed(&outcome, "until grep -q 'went away' /proc/$PPID/fd/2; do :; done; exit 4", "gone");
+    assert_int_equal(outcome.status, 4);
+    assert_non_null(strstr(outcome.err, "the keeper (pid 4711) went away"));
+    assert_non_null(strstr(outcome.err, "no report"));
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +296,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_nothing_runs),
         cmocka_unit_test(test_configuration_from_the_environment),
         cmocka_unit_test(test_a_full_disk_is_no_success),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_run_outlives_the_keeper),
     };
     if (argc != 2)
         return EX_USAGE;
