@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -255,6 +256,10 @@ int main(int argc, char **argv)
     };
     if (argc != 2)
         return EX_USAGE;
-    keeper = argv[1];
+    /* Absolute, as every program is started, since the keeper changes directory first. */
+    char path[PATH_MAX];
+    if (realpath(argv[1], path) == NULL)
+        return EX_NOINPUT;
+    keeper = path;
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
