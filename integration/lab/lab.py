@@ -169,7 +169,9 @@ class Lab:
         self._closing.append(function)
 
     def destroy(self, keep=False):
-        """`keep`: the directory stays, for somebody to read the logs."""
+        """`keep`: the directory stays, for somebody to read the logs. A second time: nothing."""
+        if not self.directory.exists():
+            return
         while self._closing:
             self._closing.pop()()
         while self.hosts:

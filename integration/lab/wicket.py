@@ -96,11 +96,12 @@ def answered_by(lab, who, address, path="/", since=None, timeout=20):
     """
     Connects anew until `who` ("production" or "responder") answers; returns (seconds since
     `since`, how many answers or failures came before it). Nobody announces when a redirect takes
-    effect, so asking is the event.
+    effect, so asking is the event. A connection that was under way when the responder died may
+    hang; it is given up soon, as only the next one tells who has port 80 now.
     """
     since = since or time.monotonic()
     for others in itertools.count():
-        answer = network.get(lab.outside, address, path, timeout=1)
+        answer = network.get(lab.outside, address, path, timeout=0.2)
         took = time.monotonic() - since
         if answer.server == who:
             return took, others
@@ -112,7 +113,7 @@ def challenge_answered(lab, challenge, address, since, timeout=20):
     """As answered_by, until the challenge is answered with its key authorization."""
     token, key_authorization = challenge
     for others in itertools.count():
-        answer = network.get(lab.outside, address, PREFIX + token, timeout=1)
+        answer = network.get(lab.outside, address, PREFIX + token, timeout=0.2)
         took = time.monotonic() - since
         if answer.status == 200 and answer.body == key_authorization.encode():
             return took, others

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Who may do what at the control socket, and how much of it."""
+
+import stat
+
+import pytest
+from lab.control import ADD, HELLO, RESULT, Control, header
+from lab.lab import ACCOUNT_UID
+from lab.wicket import THUMBPRINT, new_challenge
+
+OTHER_THUMBPRINT = THUMBPRINT[::-1]
+
+
+def as_user(name):
+    return ["setpriv", "--reuid", name, "--regid", name, "--init-groups", "--"]
+
+
+@pytest.fixture
+def keeper(production, wicket):
+    process = wicket.serve()
+    yield process
+    assert process.stop() == 0
+    wicket.assert_gone()
+
+
+def test_socket_is_for_root_and_the_group(lab, keeper):
+    status = lab.host.path("/run/wicket/control.sock").stat()
+    assert stat.S_IMODE(status.st_mode) == 0o660
+    assert (status.st_uid, status.st_gid) == (0, ACCOUNT_UID)
+
+
+def test_member_of_the_group(lab, wicket, keeper):
+    token, key_authorization = new_challenge()
+    wicket.run("add", key_authorization, prefix=as_user("member"))
+    (reason,) = wicket.status()["reasons"]
+    assert (reason["kind"], reason["token"], reason["uid"]) == ("token", token, 8501)
+    wicket.run("remove", token, prefix=as_user("member"))
+    assert wicket.status()["reasons"] == []
+
+
+def test_stranger(lab, wicket, keeper):
+    for arguments in (["add", new_challenge()[1]], ["status"], ["close"], ["run", "--", "true"]):
+        refused = wicket.run(*arguments, prefix=as_user("stranger"), check=False)
+        assert refused.returncode == 77
+        assert "group wicket" in refused.stderr
+    assert wicket.status()["counters"]["tokens"] == 0
+
+
+def test_without_a_keeper_it_takes_root(lab, production, wicket):
+    refused = wicket.run("add", new_challenge()[1], prefix=as_user("member"), check=False)
+    assert refused.returncode == 69
+    assert "wicket serve" in refused.stderr
+    assert wicket.run("status", prefix=as_user("stranger")).returncode == 0
+    wicket.assert_gone()
+
+
+def test_token_belongs_to_who_added_it(lab, wicket, keeper):
+    token, _ = wicket.add()
+    refused = wicket.run("remove", token, prefix=as_user("member"), check=False)
+    assert refused.returncode == 77
+    assert wicket.status()["reasons"][0]["token"] == token
+    wicket.run("remove", token)
+
+    other, key_authorization = new_challenge()
+    wicket.run("add", key_authorization, prefix=as_user("member"))
+    wicket.run("remove", other)  # root may
+    assert wicket.status()["reasons"] == []
+
+
+def test_window_belongs_to_who_opened_it(lab, wicket, keeper):
+    wicket.run("open")
+    wicket.run("close", prefix=as_user("member"))
+    assert wicket.status()["state"] == "open"
+    wicket.run("close")
+    assert wicket.status()["state"] != "open"
+
+
+def test_same_token_of_another_account(lab, wicket, keeper):
+    token, key_authorization = wicket.add()
+    refused = wicket.run("add", f"{token}.{OTHER_THUMBPRINT}", check=False)
+    assert refused.returncode == 65
+    assert THUMBPRINT in refused.stderr
+    # The same again counts up, and is removed as often.
+    wicket.run("add", key_authorization)
+    assert wicket.status()["reasons"][0]["count"] == 2
+    wicket.run("remove", token)
+    assert wicket.status()["reasons"][0]["count"] == 1
+    wicket.run("remove", token)
+    assert wicket.status()["reasons"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "no-dot", f".{THUMBPRINT}", f"bad/token.{THUMBPRINT}", "token.short", f"a.{THUMBPRINT}="],
+)
+def test_no_key_authorization(lab, production, wicket, text):
+    """Refused with what is wrong, before anything starts."""
+    refused = wicket.run("add", text, check=False)
+    assert refused.returncode == 65
+    assert len(refused.stderr.splitlines()) == 1
+    wicket.assert_gone()
+
+
+def test_accounts(lab, production, wicket):
+    """Only the accounts that are named get a challenge served."""
+    wicket.configure(f"tokens:\n  accounts: [{THUMBPRINT}]\n")
+    keeper = wicket.serve()
+    refused = wicket.run("add", new_challenge(OTHER_THUMBPRINT)[1], check=False)
+    assert refused.returncode == 77
+    assert OTHER_THUMBPRINT in refused.stderr
+    assert "tokens.accounts" in refused.stderr
+    assert wicket.status()["counters"]["windows"] == 0
+    token, _ = wicket.add()
+    wicket.run("remove", token)
+    assert keeper.stop() == 0
+
+
+def test_a_thousand_tokens(lab, wicket, keeper):
+    control = Control(lab.host)
+    assert control.greeting == HELLO
+    for _ in range(1000):
+        assert control.add(new_challenge()[1]) == (0, "")
+    code, text = control.add(new_challenge()[1])
+    assert code == 75
+    assert "1000" in text
+    assert len(wicket.status()["reasons"]) == 1000
+    # Another user is not touched by that.
+    token, key_authorization = new_challenge()
+    wicket.run("add", key_authorization, prefix=as_user("member"))
+    wicket.run("remove", token, prefix=as_user("member"))
+    control.close()
+
+
+def test_sixteen_connections(lab, wicket, keeper):
+    held = [Control(lab.host) for _ in range(16)]
+    assert {control.greeting for control in held} == {HELLO}
+    refused = Control(lab.host)
+    assert refused.greeting == RESULT
+    assert refused.refusal[0] == 75
+    assert refused.receive() == b""
+    shown = wicket.run("status", check=False)
+    assert shown.returncode == 75
+    assert "16 connections" in shown.stderr
+    assert wicket.run("status", prefix=as_user("member")).returncode == 0
+    held.pop().close()
+    assert wicket.status()["running"]
+    for control in [*held, refused]:
+        control.close()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"x",
+        header(ADD),
+        header(ADD) + b"\xff" * 400,
+        header(999),
+        b"\0" * 8,
+        header(ADD)[:4] + b"\x09\0" + header(ADD)[6:] + b"\0" * 400,
+        b"y" * 60000,
+    ],
+    ids=["short", "no body", "no text", "unknown type", "no magic", "other version", "long"],
+)
+def test_bad_message(lab, wicket, keeper, message):
+    """Costs that peer its connection, and nobody else anything."""
+    bystander = Control(lab.host)
+    control = Control(lab.host)
+    control.send(message)
+    assert control.receive() == b""
+    keeper.output.wait_for("loses its connection")
+    token, key_authorization = new_challenge()
+    assert bystander.add(key_authorization) == (0, "")
+    wicket.run("remove", token)
+    control.close()
+    bystander.close()
+
+
+def test_another_configuration(lab, production, wicket):
+    """A caller whose -c differs from the keeper's is told both."""
+    keeper = wicket.serve()
+    (lab.directory / "other.yaml").write_text("window:\n  lease: 7s\n")
+    refused = lab.host.run("wicket", "-c", "/mnt/other.yaml", "status", check=False)
+    assert refused.returncode == 78
+    assert "/mnt/other.yaml" in refused.stderr
+    assert "/usr/local/etc/wicket/wicket.yaml" in refused.stderr
+    assert keeper.stop() == 0

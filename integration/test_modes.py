@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Full mode and sidecar mode: what each process may still do."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from lab import network
+from lab.lab import ACCOUNT_UID, HOST4, HOST6
+from lab.production import Production
+from lab.wicket import PREFIX, Wicket, answered_by
+
+NET_ADMIN, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT = 12, 5, 6, 7, 8, 18
+SIDECAR_UID = 8600
+
+
+def process_status(pid):
+    text = Path(f"/proc/{pid}/status").read_text()
+    return {key: value.strip() for key, _, value in (l.partition(":") for l in text.splitlines())}
+
+
+def capabilities(status, which):
+    bits = int(status[which], 16)
+    return {number for number in range(64) if bits >> number & 1}
+
+
+def descriptors(pid):
+    found = {}
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found[int(entry.name)] = os.readlink(entry)
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def check_challenge(lab, wicket):
+    token, key_authorization = wicket.add()
+    for address in (HOST4, HOST6):
+        answer = network.get(lab.outside, address, PREFIX + token)
+        assert answer.body == key_authorization.encode()
+        assert network.get(lab.outside, address).status == 404
+    wicket.run("remove", token)
+    answered_by(lab, "production", HOST4)
+
+
+def test_responder_of_full_mode(lab, production, wicket):
+    """Its own account, no group, no capability, no way to get any, an empty root."""
+    keeper = wicket.serve()
+    check_challenge(lab, wicket)
+    responder = wicket.responder()
+    status = process_status(responder)
+    assert status["Uid"].split() == [str(ACCOUNT_UID)] * 4
+    assert status["Gid"].split() == [str(ACCOUNT_UID)] * 4
+    assert status["Groups"] == ""
+    assert status["NoNewPrivs"] == "1"
+    for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert capabilities(status, which) == set(), which
+    assert os.readlink(f"/proc/{responder}/root").endswith("/run/wicket/empty")
+    assert os.listdir(f"/proc/{responder}/root") == []
+    assert keeper.stop() == 0
+
+
+def test_keeper_of_full_mode(lab, production, wicket):
+    """Keeps what it needs for the table and for starting the responder again, no more."""
+    keeper = wicket.serve()
+    status = process_status(keeper.pid)
+    kept = {NET_ADMIN, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT}
+    assert capabilities(status, "CapEff") == kept
+    assert capabilities(status, "CapBnd") == kept
+    assert status["NoNewPrivs"] == "1"
+    assert keeper.stop() == 0
+
+
+def test_responder_inherits_nothing_else(lab, production, wicket):
+    """No netlink: a table lives as long as anybody holds its owner's socket."""
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    netlink = {
+        line.split()[9]
+        for line in Path(f"/proc/{keeper.pid}/net/netlink").read_text().splitlines()[1:]
+    }
+    held = descriptors(wicket.responder())
+    sockets = {
+        match[1] for text in held.values() if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
+    }
+    own = {
+        match[1]
+        for text in descriptors(keeper.pid).values()
+        if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
+    }
+    assert own & netlink, "the keeper has a netlink socket"
+    assert not sockets & netlink
+    assert set(range(4)) <= set(held)
+    assert len(sockets) == 3  # the link and two listeners
+    wicket.run("remove", token)
+    assert keeper.stop() == 0
+
+
+def test_no_descriptor_is_lost(lab, production, wicket):
+    """After windows, validations and restarts the keeper and responder hold what they held."""
+    keeper = wicket.serve()
+    check_challenge(lab, wicket)
+    before = {number: text.split(":")[0] for number, text in descriptors(keeper.pid).items()}
+    for _ in range(10):
+        check_challenge(lab, wicket)
+    after = {number: text.split(":")[0] for number, text in descriptors(keeper.pid).items()}
+    assert after == before
+    assert keeper.stop() == 0
+
+
+def sidecar(uid):
+    """CAP_NET_ADMIN and nothing else."""
+    drop = ["--reuid", str(uid), "--regid", str(uid), "--clear-groups"] if uid else []
+    only = "-all,+net_admin"
+    return [
+        *("setpriv", *drop, "--bounding-set", only, "--inh-caps", only, "--ambient-caps", only),
+        "--",
+    ]
+
+
+@pytest.mark.parametrize("uid", [SIDECAR_UID, 0], ids=["account", "root"])
+def test_sidecar(lab, production, wicket, uid):
+    lab.host.run("install", "-d", "-o", str(uid), "/run/wicket")
+    keeper = wicket.serve(prefix=sidecar(uid))
+    assert wicket.status()["mode"] == "sidecar"
+    check_challenge(lab, wicket)
+    assert capabilities(process_status(keeper.pid), "CapEff") == {NET_ADMIN}
+    status = process_status(wicket.responder())
+    assert status["Uid"].split() == [str(uid)] * 4
+    assert status["NoNewPrivs"] == "1"
+    for which in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
+        assert capabilities(status, which) == set(), which
+    # And again after it died: restarting needs no more.
+    os.kill(wicket.responder(), 9)
+    keeper.output.wait_for("killed by signal 9")
+    check_challenge(lab, wicket)
+    assert keeper.stop() == 0
+    wicket.assert_gone()
+
+
+def test_host_without_ipv6(make_lab):
+    lab = make_lab(ipv6=False)
+    Production(lab)
+    wicket = Wicket(lab)
+    token, key_authorization = wicket.add()
+    assert network.get(lab.outside, HOST4, PREFIX + token).body == key_authorization.encode()
+    wicket.run("remove", token)
+    wicket.wait_gone()
