@@ -16,30 +16,33 @@
 #include "unit.h"
 
 #define PATIENCE_MS 2000
+#define SETUP_MS    10000
+#define CLOSED_PORT 9
 
-/* $outside and $inside are their namespaces. */
+/* $outside and $inside are their namespaces. IPv6 addresses and carriers come up in the kernel's
+ * own time: without duplicate detection and with quick neighbours that is milliseconds. */
 static const char script[] =
     "set -e\n"
-    /* Without waiting for duplicates a link-local address is good at once; forwarding needs it. */
-    "for place in $outside $inside /proc/self/ns/net; do\n"
-    " nsenter --net=$place sh -c 'echo 0 > /proc/sys/net/ipv6/conf/default/accept_dad'\n"
-    "done\n"
-    "ip link set lo up\n"
+    "each() { for place in $outside $inside /proc/self/ns/net; do"
+    " nsenter --net=$place sh -ec \"cd /proc/sys/net; $1\"; done; }\n"
+    "each 'echo 0 > ipv6/conf/default/accept_dad; ip link set lo up'\n"
     "ip link add out type veth peer name eth0 netns $outside\n"
     "ip link add in type veth peer name eth0 netns $inside\n"
+    "each 'for device in ipv4/neigh/* ipv6/neigh/*; do echo 10 > $device/retrans_time_ms;"
+    " echo 300 > $device/mcast_solicit; done'\n"
+    "ip link set out up\n"
+    "ip link set in up\n"
     "ip address add 10.77.1.1/24 dev out\n"
     "ip address add 10.77.1.3/24 dev out\n"
     "ip address add fd77:1::1/64 dev out nodad\n"
     "ip address add 10.77.2.1/24 dev in\n"
     "ip address add fd77:2::1/64 dev in nodad\n"
-    "ip link set out up\n"
-    "ip link set in up\n"
     "echo 1 > /proc/sys/net/ipv4/ip_forward\n"
     "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding\n"
-    "nsenter --net=$outside sh -ec 'ip link set lo up; ip link set eth0 up;"
+    "nsenter --net=$outside sh -ec 'ip link set eth0 up;"
     " ip address add 10.77.1.2/24 dev eth0; ip address add fd77:1::2/64 dev eth0 nodad;"
     " ip route add default via 10.77.1.1; ip route add default via fd77:1::1'\n"
-    "nsenter --net=$inside sh -ec 'ip link set lo up; ip link set eth0 up;"
+    "nsenter --net=$inside sh -ec 'ip link set eth0 up;"
     " ip address add 10.77.2.2/24 dev eth0; ip address add fd77:2::2/64 dev eth0 nodad;"
     " ip route add default via 10.77.2.1; ip route add default via fd77:2::1'\n";
 
@@ -101,28 +104,6 @@ static int listen_on(const struct lab *lab, enum lab_place place, uint16_t port)
     return fd;
 }
 
-int lab_setup(void **state)
-{
-    static struct lab lab;
-    char command[2048];
-
-    lab.original = open_namespace();
-    for (int i = LAB_PLACES - 1; i >= 0; i--) {
-        if (unshare(CLONE_NEWNET) < 0)
-            fail_msg("a network namespace of our own: %s: run as root", strerror(errno));
-        lab.namespaces[i] = open_namespace();
-    }
-    snprintf(command, sizeof(command), "outside=/proc/%d/fd/%d inside=/proc/%d/fd/%d\n%s",
-             (int)getpid(), lab.namespaces[LAB_OUTSIDE], (int)getpid(), lab.namespaces[LAB_INSIDE],
-             script);
-    assert_true(lab_shell(command));
-    lab.production = listen_on(&lab, LAB_HOST, LAB_PRODUCTION);
-    lab.responder = listen_on(&lab, LAB_HOST, LAB_RESPONDER);
-    lab.inside = listen_on(&lab, LAB_INSIDE, LAB_PRODUCTION);
-    *state = &lab;
-    return 0;
-}
-
 int lab_teardown(void **state)
 {
     struct lab *lab = *state;
@@ -155,8 +136,9 @@ static socklen_t parse(struct sockaddr_storage *out, const char *address, uint16
     return sizeof(*v6);
 }
 
-int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,
-                uint16_t source_port)
+/* As lab_connect; -1 with errno. */
+static int try_connect(const struct lab *lab, enum lab_place from, const char *address,
+                       uint16_t port, uint16_t source_port)
 {
     struct sockaddr_storage to, own;
     socklen_t length = parse(&to, address, port);
@@ -169,9 +151,80 @@ int lab_connect(const struct lab *lab, enum lab_place from, const char *address,
         parse(&own, to.ss_family == AF_INET ? "0.0.0.0" : "::", source_port);
         assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);
     }
-    if (connect(fd, (const struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS)
+    if (connect(fd, (const struct sockaddr *)&to, length) == 0 || errno == EINPROGRESS)
+        return fd;
+    int number = errno;
+    close(fd);
+    errno = number;
+    return -1;
+}
+
+int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,
+                uint16_t source_port)
+{
+    int fd = try_connect(lab, from, address, port, source_port);
+
+    if (fd < 0)
         fail_msg("connect to %s: %s", address, strerror(errno));
     return fd;
+}
+
+/* Whether a connection to a port where nobody listens is refused, as it is once there is a way. */
+static bool is_refused(const struct lab *lab, enum lab_place from, const char *address)
+{
+    struct pollfd item = {.events = POLLOUT};
+    int number = 0;
+    socklen_t size = sizeof(number);
+
+    item.fd = try_connect(lab, from, address, CLOSED_PORT, 0);
+    if (item.fd < 0)
+        return errno == ECONNREFUSED;
+    poll(&item, 1, 10);
+    getsockopt(item.fd, SOL_SOCKET, SO_ERROR, &number, &size);
+    close(item.fd);
+    return number == ECONNREFUSED;
+}
+
+static void wait_for_ways(const struct lab *lab)
+{
+    static const struct {
+        enum lab_place from;
+        const char *address;
+    } ways[] = {
+        {LAB_HOST, "127.0.0.1"},    {LAB_HOST, "::1"},          {LAB_HOST, "10.77.1.1"},
+        {LAB_HOST, "fd77:1::1"},    {LAB_HOST, "10.77.2.2"},    {LAB_HOST, "fd77:2::2"},
+        {LAB_OUTSIDE, "10.77.1.1"}, {LAB_OUTSIDE, "10.77.1.3"}, {LAB_OUTSIDE, "fd77:1::1"},
+        {LAB_OUTSIDE, "10.77.2.2"}, {LAB_OUTSIDE, "fd77:2::2"},
+    };
+    int64_t begin_ns = lab_now_ns();
+
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+        while (!is_refused(lab, ways[i].from, ways[i].address))
+            if (lab_now_ns() - begin_ns > (int64_t)SETUP_MS * 1000000)
+                fail_msg("no way to %s", ways[i].address);
+}
+
+int lab_setup(void **state)
+{
+    static struct lab lab;
+    char command[2048];
+
+    lab.original = open_namespace();
+    for (int i = LAB_PLACES - 1; i >= 0; i--) {
+        if (unshare(CLONE_NEWNET) < 0)
+            fail_msg("a network namespace of our own: %s: run as root", strerror(errno));
+        lab.namespaces[i] = open_namespace();
+    }
+    snprintf(command, sizeof(command), "outside=/proc/%d/fd/%d inside=/proc/%d/fd/%d\n%s",
+             (int)getpid(), lab.namespaces[LAB_OUTSIDE], (int)getpid(), lab.namespaces[LAB_INSIDE],
+             script);
+    assert_true(lab_shell(command));
+    lab.production = listen_on(&lab, LAB_HOST, LAB_PRODUCTION);
+    lab.responder = listen_on(&lab, LAB_HOST, LAB_RESPONDER);
+    lab.inside = listen_on(&lab, LAB_INSIDE, LAB_PRODUCTION);
+    wait_for_ways(&lab);
+    *state = &lab;
+    return 0;
 }
 
 int lab_accept(int listener)
