@@ -51,6 +51,9 @@ static void write_state(FILE *out, const json_t *root)
     } else if (is(root, "state", "open") && json_is_object(window)) {
         fprintf(out, "OPEN for %s; shuts in %s at the latest\n", TIME(number(window, "open_ms")),
                 TIME(number(window, "limit_in_ms")));
+        if (json_is_false(json_object_get(window, "redirected"))) {
+            fprintf(out, "HELD: port 80 is with production all the same\n");
+        }
     } else {
         fprintf(out, "%s\n", PLAIN(root, "state"));
     }

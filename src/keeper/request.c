@@ -160,7 +160,11 @@ static void handle_remove(struct peer *peer, const struct control_remove *remove
     struct token *token = tokens_find(&keeper->tokens, remove->token);
 
     if (token == NULL) {
-        peer_result(peer, 0, "%s", keeper->trouble[0] != '\0' ? keeper->trouble : "");
+        if (keeper->trouble[0] != '\0')
+            peer_result(peer, 0, "%s", keeper->trouble);
+        else
+            peer_result(peer, 0, "token %s is not registered: it was removed, or its time was up",
+                        remove->token);
         return;
     }
     struct window_reason *reason = token_holder(token, peer->uid);

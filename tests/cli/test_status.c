@@ -72,7 +72,8 @@ static void test_open_with_everything(void **state)
     check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"config\":\"/e/w.yaml\","
           "\"state\":\"open\",\"owned_table\":false,\"responder\":\"ready\","
           "\"trouble\":\"redirected connections do not arrive\","
-          "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000},"
+          "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000,"
+          "\"redirected\":false},"
           "\"reasons\":[{\"kind\":\"token\",\"token\":\"abc\",\"uid\":0,\"pid\":9,"
           "\"purpose\":\"certbot hook for example.org\",\"count\":2,\"ends_in_ms\":600000},"
           "{\"kind\":\"open\",\"uid\":1000,\"pid\":10,\"purpose\":\"wicket open\",\"count\":1,"
@@ -80,6 +81,7 @@ static void test_open_with_everything(void **state)
           ",\"validators\":[{\"address\":\"2001:db8::1\",\"validations\":4}],"
           "\"last_shut\":{\"reason\":\"no reason left\",\"ago_ms\":60000}}",
           "OPEN for 12 s; shuts in 59 min 48 s at the latest\n"
+          "HELD: port 80 is with production all the same\n"
           "TROUBLE: redirected connections do not arrive\n"
           "because of\n"
           "  token abc: certbot hook for example.org (uid 0, pid 9, asked for 2 times), ends in 10 "

@@ -14,6 +14,7 @@
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "cli/status_text.h"
+#include "wicket/log.h"
 #include "wicket/quote.h"
 
 /*
@@ -101,11 +102,14 @@ static int clean_up(const struct certbot_call *call, const struct settings *sett
         }
         *phase = registered ? CERTBOT_CLEANUP : CERTBOT_AUTH;
     }
-    char note[CONTROL_TEXT_MAX];
+    char note[CONTROL_TEXT_MAX] = "";
     if (result == 0 && running && *phase == CERTBOT_CLEANUP) {
         result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
     }
     connection_close(&connection);
+    if (result == 0 && note[0] != '\0') { /* what went wrong with the window, if anything did */
+        log_warnx("certbot hook for %s: %s", QUOTE(call->domain, strlen(call->domain)), note);
+    }
     return result;
 }
 
