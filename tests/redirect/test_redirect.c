@@ -140,7 +140,7 @@ static struct redirect *begin(struct config *config, bool without_owner, const s
 #define BEGIN(config, without_owner, steps) \
     begin(config, without_owner, steps, sizeof(steps) / sizeof((steps)[0]))
 
-/* Before 5.12 the flag is unknown: 5.10 says EOPNOTSUPP, earlier ones EINVAL. */
+/* Before 5.12 the flag is unknown, and refused with one of these. */
 static void test_kernel_without_owned_tables(void **state)
 {
     static const int numbers[] = {EOPNOTSUPP, EINVAL};
