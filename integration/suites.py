@@ -50,7 +50,8 @@ def build(name, *options, compiler="gcc"):
         shutil.rmtree(directory, ignore_errors=True)
         if not run("meson", "setup", *options, name, environment={"CC": compiler}):
             return False
-    return run("meson", "compile", "-C", name)
+    # Quiet: only warnings and errors are worth reading.
+    return run("ninja", "-C", name, "--quiet")
 
 
 def meson_test(name, *suites, wrapper=()):

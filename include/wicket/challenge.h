@@ -36,7 +36,8 @@ int challenge_parse(struct challenge *out, const char *text, size_t length, stru
 /* The last 43 characters of the key authorization. */
 const char *challenge_thumbprint(const struct challenge *challenge);
 
-/* Whether the key authorization has CHALLENGE_VALIDATOR_READS bytes or more: taken, with a warning. */
+/* Whether the key authorization has CHALLENGE_VALIDATOR_READS bytes or more: taken, with a warning.
+ */
 bool challenge_is_long(const struct challenge *challenge);
 
 /* Whether `length` bytes are a well-formed token; for those who need no reason. */

@@ -37,10 +37,10 @@ struct config {
     bool file_exists;
 
     struct {
-        uint16_t port;              /* 8402 */
-        char user[CONFIG_NAME_MAX]; /* "wicket" */
-        bool user_given;            /* false: the default, which may fall back to nobody */
-        uint32_t undecided;         /* 1024; 16 to 65536 */
+        uint16_t port;                  /* 8402 */
+        char user[CONFIG_NAME_MAX];     /* "wicket" */
+        bool user_given;                /* false: the default, which may fall back to nobody */
+        uint32_t undecided;             /* 1024; 16 to 65536 */
         uint32_t undecided_per_address; /* 32; 1 to undecided; an IPv6 /64 counts as an address */
         uint64_t deadline_ms;           /* 10 s; 1 s to 60 s */
     } responder;
@@ -81,8 +81,8 @@ struct config {
 #define CONFIG_ERRORS_MAX 20
 
 struct config_errors {
-    size_t count; /* at most CONFIG_ERRORS_MAX */
-    bool more;    /* there were more than that */
+    size_t count;                       /* at most CONFIG_ERRORS_MAX */
+    bool more;                          /* there were more than that */
     char lines[CONFIG_ERRORS_MAX][512]; /* "file:line:column: key: reason" */
 };
 
@@ -96,8 +96,8 @@ void config_deinit(struct config *config); /* may be called twice */
  * *exit_code says so).
  */
 int config_read(struct config *config, const char *path, bool absent_is_fine,
-    struct config_errors *errors, int *exit_code);
+                struct config_errors *errors, int *exit_code);
 
 /* The same from memory; `name` is what messages call it. For tests and fuzzers. */
 int config_parse(struct config *config, const char *name, const void *bytes, size_t length,
-    struct config_errors *errors);
+                 struct config_errors *errors);

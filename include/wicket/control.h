@@ -39,12 +39,12 @@ enum control_type {
     CONTROL_ADD = 64, /* answered when the window that serves it is in force, or 65, 75, 77 */
     CONTROL_REMOVE,   /* a token nobody registered is 0 with a text; somebody else's is 77 */
     CONTROL_OPEN,
-    CONTROL_CLOSE,  /* ends the CONTROL_OPEN reasons (root: all; others: their own) */
-    CONTROL_ARM,    /* the keeper stays as long as this connection lives; `wicket run` */
-    CONTROL_STATUS, /* CONTROL_DOCUMENT, as often as needed */
-    CONTROL_PROBE,  /* CONTROL_SOCKET; see control_probe */
-    CONTROL_SETTLE, /* answered when it is known whether redirected connections arrive, after a
-                       second at most: 0, or 75 with the reason */
+    CONTROL_CLOSE,      /* ends the CONTROL_OPEN reasons (root: all; others: their own) */
+    CONTROL_ARM,        /* the keeper stays as long as this connection lives; `wicket run` */
+    CONTROL_STATUS,     /* CONTROL_DOCUMENT, as often as needed */
+    CONTROL_PROBE,      /* CONTROL_SOCKET; see control_probe */
+    CONTROL_SETTLE,     /* answered when it is known whether redirected connections arrive, after a
+                           second at most: 0, or 75 with the reason */
     CONTROL_ASK_REPORT, /* CONTROL_REPORT: what happened since CONTROL_ARM on this connection */
 };
 
@@ -82,7 +82,7 @@ struct control_document {
  */
 struct control_socket {
     struct control_header header;
-    int32_t family; /* AF_INET, AF_INET6, or 0 */
+    int32_t family;   /* AF_INET, AF_INET6, or 0 */
     char address[64]; /* where it connects to, as text: "192.0.2.1", "2001:db8::1" */
     uint16_t port;
     uint8_t reserved[2];

@@ -42,7 +42,8 @@ enum link_type {
     /* responder to keeper */
     LINK_READY = 64,
     LINK_PONG,
-    LINK_VALIDATION, /* a key authorization was served; at most LINK_VALIDATIONS_A_SECOND are told */
+    LINK_VALIDATION, /* a key authorization was served; at most LINK_VALIDATIONS_A_SECOND are told
+                      */
     LINK_DRAINED,
 };
 
@@ -58,10 +59,10 @@ struct link_header {
 
 struct link_setup {
     struct link_header header;
-    uint32_t listeners;     /* 1 or 2 */
-    uint32_t sidecar;       /* 1: same uid, no chroot; 0: full mode */
-    uint32_t uid, gid;      /* full mode: who to become; never 0 */
-    uint32_t undecided;     /* connections without a full request yet, in all */
+    uint32_t listeners; /* 1 or 2 */
+    uint32_t sidecar;   /* 1: same uid, no chroot; 0: full mode */
+    uint32_t uid, gid;  /* full mode: who to become; never 0 */
+    uint32_t undecided; /* connections without a full request yet, in all */
     uint32_t undecided_per_address;
     uint64_t deadline_ms;    /* of a connection, from accept to end */
     uint32_t other_requests; /* enum link_other_requests */
@@ -97,8 +98,8 @@ struct link_pong {
 
 struct link_validation {
     struct link_header header;
-    uint16_t family; /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
-    uint16_t port;   /* of the validator, host order */
+    uint16_t family;   /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
+    uint16_t port;     /* of the validator, host order */
     uint16_t loopback; /* 1: came in from this host itself (the self-check): not a validation from
                           outside */
     uint16_t reserved;

@@ -12,5 +12,5 @@ char *quote_bytes(char *out, size_t capacity, const void *bytes, size_t length);
 
 /* A buffer long enough for most of what is worth showing: QUOTE(text, n) lives until the block
  * that uses it ends. */
-#define QUOTE_MAX              96
-#define QUOTE(bytes, length)   quote_bytes((char[QUOTE_MAX]){0}, QUOTE_MAX, (bytes), (length))
+#define QUOTE_MAX            96
+#define QUOTE(bytes, length) quote_bytes((char[QUOTE_MAX]){0}, QUOTE_MAX, (bytes), (length))

@@ -29,7 +29,7 @@ struct redirect_counters {
  * redirect. `without_owner`: never ask for an owned table, as on a kernel before 5.12; for tests.
  */
 int redirect_create(struct redirect **out, const struct config *config, bool without_owner,
-    struct error *error);
+                    struct error *error);
 /* Closes the socket, and with it an owned table. */
 void redirect_destroy(struct redirect *redirect);
 
@@ -51,12 +51,12 @@ int redirect_shut(struct redirect *redirect, struct error *error);
 /* Sends the next connections from this local source port to the redirected port through the
  * redirect, for `timeout_ms`; the port as in sin_port, but in host order. */
 int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
-    struct error *error);
+                   struct error *error);
 
 /* `redirected` is read before `arrived`: a connection that is in the first and was let through is
  * in the second too. */
 int redirect_read_counters(struct redirect *redirect, struct redirect_counters *out,
-    struct error *error);
+                           struct error *error);
 
 /* Deletes the table; one that is gone already is fine. */
 int redirect_remove(struct redirect *redirect, struct error *error);
@@ -66,4 +66,4 @@ int redirect_remove(struct redirect *redirect, struct error *error);
  * `flags owner`, with `lease` the lease element.
  */
 int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
-    bool lease, struct error *error);
+                        bool lease, struct error *error);

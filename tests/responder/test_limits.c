@@ -183,6 +183,32 @@ static void test_descriptors(void **state)
     harness_stop(&harness);
 }
 
+/* Those that have their answer and do not go leave before those that wait for theirs. */
+static void test_lingering_leave_first(void **state)
+{
+    static const struct harness_options options = {.descriptors = 64};
+    struct harness harness;
+    int lingering[MANY];
+
+    (void)state;
+    harness_start(&harness, &options);
+    int slow = connect_slow(&harness);
+    wait_connections(&harness, 1);
+    for (int i = 0; i < MANY; i++) {
+        lingering[i] = harness_connect(&harness);
+        harness_write(lingering[i], "?", 1);
+    }
+    while (harness_ping(&harness, NULL).exhausted == 0)
+        ;
+    assert_false(has_ended(slow));
+    for (int i = 0; i < MANY; i++)
+        close(lingering[i]);
+    wait_connections(&harness, 1);
+    assert_false(has_ended(slow));
+    close(slow);
+    harness_stop(&harness);
+}
+
 /* With so few descriptors, one that stayed behind in 50 requests would be missed in the end. */
 static void test_descriptors_stay_level(void **state)
 {
@@ -259,6 +285,7 @@ int main(void)
         cmocka_unit_test(test_total),
         cmocka_unit_test(test_per_address),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_lingering_leave_first),
         cmocka_unit_test(test_descriptors_stay_level),
         cmocka_unit_test(test_idle_while_waiting),
     };

@@ -334,6 +334,34 @@ static void test_drain_takes_the_queue(void **state)
     harness_stop(&harness);
 }
 
+#define QUEUED 300
+
+/* More of them than are accepted in one round. */
+static void test_drain_takes_a_long_queue(void **state)
+{
+    struct harness harness;
+    union link_message message;
+    int fds[QUEUED];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    assert_int_equal(kill(harness.pid, SIGSTOP), 0);
+    for (int i = 0; i < QUEUED; i++) {
+        fds[i] = harness_connect(&harness);
+        harness_write(fds[i], GET("t"), strlen(GET("t")));
+    }
+    send_drain(&harness);
+    assert_int_equal(kill(harness.pid, SIGCONT), 0);
+    harness_expect(&harness, LINK_DRAINED, &message);
+    for (int i = 0; i < QUEUED; i++) {
+        char answer[16] = "";
+        assert_true(recv(fds[i], answer, sizeof(answer) - 1, MSG_DONTWAIT) > 0);
+        assert_memory_equal(answer, "HTTP/1.1 404 ", 13);
+        close(fds[i]);
+    }
+    harness_stop(&harness);
+}
+
 /* What reaches a whole process group is not for it. */
 static void test_signals(void **state)
 {
@@ -407,6 +435,7 @@ int main(void)
         cmocka_unit_test(test_told_a_second),
         cmocka_unit_test(test_drain),
         cmocka_unit_test(test_drain_takes_the_queue),
+        cmocka_unit_test(test_drain_takes_a_long_queue),
         cmocka_unit_test(test_signals),
         cmocka_unit_test(test_parent_dies),
     };
