@@ -68,6 +68,8 @@ struct config {
         char webroot[CONFIG_PATH_MAX + 1];
         char (*accounts)[CHALLENGE_THUMBPRINT_LENGTH + 1];
         size_t account_count; /* 0: any */
+        char (*stateless)[CHALLENGE_THUMBPRINT_LENGTH + 1];
+        size_t stateless_count; /* 0 or 1; one of `accounts` when there are any */
     } tokens;
 
     struct {

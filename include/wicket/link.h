@@ -38,7 +38,8 @@ enum link_type {
     LINK_TOKEN,  /* serve this key authorization; one already there is replaced */
     LINK_FORGET, /* stop serving this token; one not there is fine */
     LINK_PING,
-    LINK_DRAIN, /* answer LINK_DRAINED once no connection is left, at once if there is none */
+    LINK_DRAIN,     /* answer LINK_DRAINED once no connection is left, at once if there is none */
+    LINK_STATELESS, /* answer every token nobody registered for this account, or no longer */
     /* responder to keeper */
     LINK_READY = 64,
     LINK_PONG,
@@ -79,6 +80,18 @@ struct link_forget {
     char token[CHALLENGE_TOKEN_MAX + 8];
 };
 
+/*
+ * Stateless: a token of LINK_STATELESS_TOKEN_MIN characters or more that is not registered is
+ * answered with token "." thumbprint. A new responder does so for nobody.
+ */
+struct link_stateless {
+    struct link_header header;
+    char thumbprint[CHALLENGE_THUMBPRINT_LENGTH + 5]; /* empty: not any more */
+};
+
+/* What 128 bits take, the least a token may have (RFC 8555 section 8.3). */
+#define LINK_STATELESS_TOKEN_MIN 22
+
 struct link_ping {
     struct link_header header;
     uint64_t sequence;
@@ -117,6 +130,7 @@ union link_message {
     struct link_setup setup;
     struct link_token token;
     struct link_forget forget;
+    struct link_stateless stateless;
     struct link_ping ping;
     struct link_pong pong;
     struct link_validation validation;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <assert.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 
@@ -18,6 +19,7 @@ static_assert(sizeof(struct link_header) == 8, "link_header");
 static_assert(sizeof(struct link_setup) == 48, "link_setup");
 static_assert(sizeof(struct link_token) == 312, "link_token");
 static_assert(sizeof(struct link_forget) == 272, "link_forget");
+static_assert(sizeof(struct link_stateless) == 56, "link_stateless");
 static_assert(sizeof(struct link_ping) == 16, "link_ping");
 static_assert(sizeof(struct link_pong) == 40, "link_pong");
 static_assert(sizeof(struct link_validation) == 296, "link_validation");
@@ -35,6 +37,13 @@ static int check_setup(const void *message, struct error *error)
         return error_set(error, EX_DATAERR, "undecided_per_address is %u, over undecided, %u",
                          setup->undecided_per_address, setup->undecided);
     return 0;
+}
+
+static int check_stateless(const void *message, struct error *error)
+{
+    const char *thumbprint = ((const struct link_stateless *)message)->thumbprint;
+    size_t length = strlen(thumbprint);
+    return length == 0 ? 0 : challenge_check_thumbprint(thumbprint, length, error);
 }
 
 static int check_validation(const void *message, struct error *error)
@@ -83,6 +92,13 @@ static const struct message_type types[] =
             },
         [LINK_PING] = {.name = "ping", .length = sizeof(struct link_ping)},
         [LINK_DRAIN] = {.name = "drain", .length = sizeof(struct link_plain)},
+        [LINK_STATELESS] =
+            {
+                .name = "stateless",
+                .length = sizeof(struct link_stateless),
+                .fields = {MESSAGE_RULE(struct link_stateless, thumbprint, MESSAGE_STRING)},
+                .check = check_stateless,
+            },
         [LINK_READY] = {.name = "ready", .length = sizeof(struct link_plain)},
         [LINK_PONG] =
             {

@@ -39,14 +39,17 @@ void config_deinit(struct config *config)
     free(config->redirect.addresses);
     free(config->redirect.sources);
     free(config->tokens.accounts);
+    free(config->tokens.stateless);
     config->redirect.interfaces = NULL;
     config->redirect.addresses = NULL;
     config->redirect.sources = NULL;
     config->tokens.accounts = NULL;
+    config->tokens.stateless = NULL;
     config->redirect.interface_count = 0;
     config->redirect.address_count = 0;
     config->redirect.source_count = 0;
     config->tokens.account_count = 0;
+    config->tokens.stateless_count = 0;
 }
 
 /* libyaml would say less about it. */

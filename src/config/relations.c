@@ -97,9 +97,26 @@ static void check_lifetime(struct loader *loader)
                    remedy(hint, sizeof(hint), &relation));
 }
 
+static void check_stateless(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    if (config->tokens.stateless_count == 0 || config->tokens.account_count == 0)
+        return;
+    for (size_t i = 0; i < config->tokens.account_count; i++) {
+        if (strcmp(config->tokens.accounts[i], config->tokens.stateless[0]) == 0)
+            return;
+    }
+    if (relation_init(&relation, loader, "tokens.stateless", "tokens.accounts"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "the stateless account %s is not one of tokens.accounts",
+                   config->tokens.stateless[0]);
+}
+
 void relations_check(struct loader *loader)
 {
     check_ports(loader);
     check_undecided(loader);
     check_lifetime(loader);
+    check_stateless(loader);
 }

@@ -47,6 +47,8 @@ const struct schema_key schema_keys[SCHEMA_KEY_COUNT] = {
     {"tokens.webroot", SCHEMA_PATH, "/var/lib/wicket/webroot", AT(tokens.webroot)},
     {"tokens.accounts", SCHEMA_THUMBPRINTS, "[]", AT(tokens.accounts),
      COUNT_AT(tokens.account_count)},
+    {"tokens.stateless", SCHEMA_THUMBPRINTS, "[]", 0, 1, AT(tokens.stateless),
+     COUNT_AT(tokens.stateless_count)},
     {"control.socket", SCHEMA_PATH, DEFAULT_SOCKET, AT(control.socket)},
     {"control.group", SCHEMA_NAME, "wicket", AT(control.group), GIVEN_AT(control.group_given)},
 };

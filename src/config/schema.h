@@ -31,14 +31,14 @@ struct schema_key {
     const char *name; // "section.key", or "key" at the top level
     enum schema_kind kind;
     const char *default_text; // as it would be written in the file
-    uint64_t min, max;
+    uint64_t min, max; // of a list, max: its entries; 0: VALUE_LIST_MAX
     const char *choices[SCHEMA_CHOICES_MAX + 1]; // ended by NULL
     size_t offset, size;
     size_t count_offset; // of a list
     size_t given_offset; // of a bool that says that the file has the key; 0: none
 };
 
-enum { SCHEMA_KEY_COUNT = 18 };
+enum { SCHEMA_KEY_COUNT = 19 };
 extern const struct schema_key schema_keys[SCHEMA_KEY_COUNT];
 
 /* The index of the key `name` in `section` (NULL: the top level), or -1. */

@@ -121,6 +121,10 @@ int value_append(struct config *config, const struct schema_key *key, const stru
         check_twice(list, key, &entry, QUOTE(value->text, value->length), error) != 0)
         return -1;
 
+    if (key->max != 0 && list.count >= key->max)
+        return error_set(error, EX_CONFIG, "has more than %zu entr%s, which is all it may have",
+                         (size_t)key->max, key->max == 1 ? "y" : "ies");
+
     /* Grown when the count is a power of two. */
     if ((list.count & (list.count - 1)) == 0) {
         char *entries = reallocarray(list.entries, list.count ? list.count * 2 : 1, size);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/program.h"
+#include "keeper/reload.h"
 #include "keeper/root.h"
 #include "keeper/settle.h"
 #include "wicket/log.h"
@@ -95,6 +96,7 @@ static void on_down(void *owner)
     keeper->turned_away_before = keeper_turned_away(keeper);
     keeper->pong = (struct link_pong){0};
     keeper->pressure.exhausted = 0;
+    stateless_forget(&keeper->stateless);
     window_responder_down(&keeper->window, event_now_ms());
 }
 
@@ -161,6 +163,15 @@ static void control_ready(void *owner, uint32_t events)
     peers_accept(owner);
 }
 
+static void stop(struct keeper *keeper)
+{
+    service_stopping(keeper->options.service);
+    /* Whoever connects to a socket unit's socket now waits in its queue for the next keeper. */
+    if (!keeper->owns_control)
+        event_close(keeper->epoll_fd, &keeper->control);
+    window_stop(&keeper->window, event_now_ms());
+}
+
 static void signals_ready(void *owner, uint32_t events)
 {
     struct keeper *keeper = owner;
@@ -168,10 +179,17 @@ static void signals_ready(void *owner, uint32_t events)
 
     (void)events;
     while (read(keeper->signals.fd, &info, sizeof(info)) == sizeof(info)) {
+        /* The kernel sends it when the terminal is gone. */
+        if (info.ssi_signo == SIGHUP && info.ssi_code != SI_KERNEL) {
+            log_info("signal %u from pid %u: reading the configuration afresh", info.ssi_signo,
+                     info.ssi_pid);
+            reload_run(keeper);
+            continue;
+        }
         log_info("signal %u from pid %u: %s", info.ssi_signo, info.ssi_pid,
                  keeper->window.stopping ? "leaving at once"
                                          : "shutting, then leaving when drained");
-        window_stop(&keeper->window, event_now_ms());
+        stop(keeper);
     }
 }
 
@@ -223,18 +241,20 @@ static void set_timer(struct keeper *keeper, uint64_t at_ms)
 
 /* --- life --- */
 
-static int start_child(struct keeper *keeper, const char *path, struct error *error)
+void keeper_window_options(struct window_options *out, const struct config *config)
+{
+    *out = (struct window_options){
+        .lease_ms = config->window.lease_ms,
+        .limit_ms = config->window.limit_ms,
+        .drain_ms = config->responder.deadline_ms + 1000,
+    };
+}
+
+void keeper_link_setup(const struct keeper *keeper, struct link_setup *out)
 {
     const struct config *config = keeper->config;
-    struct spawn_plan plan = {
-        .path = path,
-        .mode = keeper->mode,
-        .root_fd = keeper->root_fd,
-        .log_fd = log_fd(),
-        .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
-        .listen_count = keeper->listen_count,
-    };
-    struct link_setup setup = {
+
+    *out = (struct link_setup){
         .listeners = keeper->listen_count,
         .sidecar = keeper->mode == PRIVILEGES_SIDECAR,
         .uid = keeper->account.responder_uid,
@@ -245,7 +265,21 @@ static int start_child(struct keeper *keeper, const char *path, struct error *er
         .other_requests =
             config->other_requests == CONFIG_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND,
     };
+}
 
+static int start_child(struct keeper *keeper, const char *path, struct error *error)
+{
+    struct spawn_plan plan = {
+        .path = path,
+        .mode = keeper->mode,
+        .root_fd = keeper->root_fd,
+        .log_fd = log_fd(),
+        .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
+        .listen_count = keeper->listen_count,
+    };
+    struct link_setup setup;
+
+    keeper_link_setup(keeper, &setup);
     child_init(&keeper->child, keeper->epoll_fd, &plan, &setup, &child_handlers, keeper);
     return child_start(&keeper->child, event_now_ms(), error);
 }
@@ -256,6 +290,24 @@ static int take_lock(struct keeper *keeper, struct error *error)
         return -1;
     return keeper->options.lock_fd >= 0 ? lock_adopt(&keeper->lock, keeper->options.lock_fd, error)
                                         : lock_take(&keeper->lock, error);
+}
+
+/* A socket unit's socket has its own mode, owner and file; ours is made here. */
+static int take_control(struct keeper *keeper, struct error *error)
+{
+    struct service *service = keeper->options.service;
+
+    if (service->socket_fd < 0) {
+        if (listen_control(&keeper->control.fd, keeper->config, &keeper->account, error) < 0)
+            return -1;
+        keeper->owns_control = true;
+        return 0;
+    }
+    if (service_check_socket(service, keeper->config->control.socket, error) < 0)
+        return -1;
+    keeper->control.fd = service->socket_fd;
+    service->socket_fd = -1;
+    return 0;
 }
 
 /* The order of opening: the table without a lease, then the listener. */
@@ -272,10 +324,8 @@ static int open_up(struct keeper *keeper, struct error *error)
                   config->redirect.port, (unsigned long long)config->window.lease_ms);
     pressure_init(&keeper->pressure);
     if (listen_responder(keeper->listen_fds, &keeper->listen_count, config, error) < 0 ||
-        root_open(&keeper->root_fd, keeper->mode, error) < 0 ||
-        listen_control(&keeper->control.fd, config, &keeper->account, error) < 0)
+        root_open(&keeper->root_fd, keeper->mode, error) < 0 || take_control(keeper, error) < 0)
         return -1;
-    keeper->owns_control = true;
     return lock_describe(&keeper->lock, config->control.socket, config->path, error);
 }
 
@@ -283,11 +333,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
                 struct error *error)
 {
     static const struct event_source none = {.fd = -1};
-    const struct window_options window = {
-        .lease_ms = config->window.lease_ms,
-        .limit_ms = config->window.limit_ms,
-        .drain_ms = config->responder.deadline_ms + 1000,
-    };
+    struct window_options window;
     char responder[4096];
 
     *keeper = (struct keeper){
@@ -304,6 +350,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
         .child = {.link = none, .process = none, .state = CHILD_DOWN},
     };
+    keeper_window_options(&window, config);
     window_init(&keeper->window, &window);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
@@ -328,6 +375,7 @@ int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct 
             break;
         if (!keeper->was_ready && keeper->window.responder_ready) {
             keeper->was_ready = true;
+            service_ready(keeper->options.service);
             ready(context, NULL);
         } else if (!keeper->was_ready && keeper->child.deaths > 0) {
             struct error failure;

@@ -12,6 +12,8 @@
 #include "keeper/peer.h"
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
+#include "keeper/service.h"
+#include "keeper/stateless.h"
 #include "keeper/tokens.h"
 #include "keeper/validators.h"
 #include "keeper/window.h"
@@ -29,8 +31,10 @@
 #define KEEPER_STAY_MS 5000
 
 struct keeper_options {
-    bool on_demand; /* leaves when idle */
-    int lock_fd;    /* that holds the lock already, or -1 */
+    bool on_demand;       /* leaves when idle: started for a client, by wicket or a socket unit */
+    bool config_optional; /* an absent file is the defaults, at a reload too */
+    int lock_fd;          /* that holds the lock already, or -1 */
+    struct service *service; /* borrowed */
 };
 
 struct keeper {
@@ -52,6 +56,7 @@ struct keeper {
     struct window window;
     struct child child;
     struct tokens tokens;
+    struct stateless stateless;
     struct validators validators;
     struct arrival arrival;
     struct pressure pressure;
@@ -65,7 +70,8 @@ struct keeper {
     unsigned int troubles;        /* told so far */
     char trouble[512];            /* what stands in the way at present, or "" */
     char trouble_last[512];
-    uint64_t shut_ms; /* of the last window; 0: none yet */
+    char refused[256]; /* what is wrong with a configuration that was to be reloaded, or "" */
+    uint64_t shut_ms;  /* of the last window; 0: none yet */
     const char *shut_reason;
 
     uint64_t tokens_total;
@@ -88,6 +94,10 @@ int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct 
                void *context);
 /* In order: lease, responder, listeners, table, socket, lock. */
 void keeper_deinit(struct keeper *keeper);
+
+/* What the configuration means to others. */
+void keeper_window_options(struct window_options *out, const struct config *config);
+void keeper_link_setup(const struct keeper *keeper, struct link_setup *out);
 
 /* For the parts that handle requests. */
 void keeper_trouble(struct keeper *keeper, const char *format, ...)

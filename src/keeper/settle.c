@@ -168,6 +168,30 @@ static void resume_peers(struct keeper *keeper, uint64_t now_ms)
     }
 }
 
+/* For whoever asks the service manager. */
+static void tell_service(struct keeper *keeper)
+{
+    struct service *service = keeper->options.service;
+    const char *refused = keeper->refused[0] == '\0' ? "" : "; configuration refused: ";
+
+    if (!keeper->was_ready)
+        return;
+    switch (keeper->window.state) {
+    case WINDOW_ARMED:
+        service_status(service, "No window is open%s%s", refused, keeper->refused);
+        break;
+    case WINDOW_OPEN:
+        service_status(service, "A window is open, reasons: %zu%s%s%s%s",
+                       keeper->window.reason_count, keeper->trouble[0] == '\0' ? "" : "; ",
+                       keeper->trouble, refused, keeper->refused);
+        break;
+    case WINDOW_DRAINING:
+        service_status(service, "The last window is shut, its connections finish%s%s", refused,
+                       keeper->refused);
+        break;
+    }
+}
+
 /* On demand, with nothing to do and nobody there. Who stands at the door is let in first. */
 static bool may_leave(struct keeper *keeper, uint64_t now_ms)
 {
@@ -188,6 +212,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     uint64_t at_ms = earlier(window_next_ms(&keeper->window), child_next_ms(&keeper->child));
 
     at_ms = earlier(at_ms, keeper->look_due_ms);
+    at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
         at_ms = earlier(at_ms, request_next_ms(peer));
     if (keeper->options.on_demand && keeper->peers.count == 0 && keeper->stay_until_ms != 0)
@@ -206,8 +231,10 @@ uint64_t keeper_settle(struct keeper *keeper)
         window_tick(&keeper->window, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
+        stateless_allow(keeper);
         act(keeper, actions, now_ms);
         take_ended(keeper);
+        stateless_withdraw(keeper);
         note_state(keeper, now_ms);
         resume_peers(keeper, now_ms);
     } while (actions != 0 || keeper->window.actions != 0 || keeper->window.ended != NULL);
@@ -217,6 +244,9 @@ uint64_t keeper_settle(struct keeper *keeper)
     if (may_leave(keeper, now_ms)) {
         log_info("nothing is pending, leaving");
         keeper->leaving = true;
+        service_stopping(keeper->options.service);
     }
+    tell_service(keeper);
+    service_tick(keeper->options.service, now_ms);
     return next_ms(keeper);
 }

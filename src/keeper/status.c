@@ -61,8 +61,8 @@ static json_t *window_json(const struct keeper *keeper, uint64_t now_ms)
     if (window->state != WINDOW_OPEN)
         return json_null();
     uint64_t limit_ms = window->limit_at_ms;
-    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms), "limit_in_ms",
-                     number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
+    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms),
+                     "limit_in_ms", number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
                      number(keeper->config->window.lease_ms), "redirected", window->leased);
 }
 
@@ -134,14 +134,15 @@ static size_t runs(const struct keeper *keeper)
 static char *render(struct keeper *keeper, uint64_t now_ms)
 {
     json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1,
-        "running", 1, "pid", (int)getpid(), "mode",
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", keeper->config->path,
         "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
         "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
         window_json(keeper, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper), "validators",
-        validators_json(keeper), "last_shut", shut_json(keeper, now_ms));
+        validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
+        keeper->stateless.told[0] != '\0');
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 
     json_decref(document);

@@ -214,8 +214,10 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
 
     if (target.path_length >= PREFIX_LENGTH &&
         memcmp(target.path, CHALLENGE_PATH_PREFIX, PREFIX_LENGTH) == 0) {
-        const char *key_authorization = tokens_find(http->tokens, target.path + PREFIX_LENGTH,
-                                                    target.path_length - PREFIX_LENGTH);
+        char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
+        const char *key_authorization =
+            tokens_answer(http->tokens, stateless, target.path + PREFIX_LENGTH,
+                          target.path_length - PREFIX_LENGTH);
         bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
         if (!key_authorization) /* never a 308: a validator must not be sent elsewhere */
             return MHD_queue_response(mhd, MHD_HTTP_NOT_FOUND, http->not_found);

@@ -94,6 +94,13 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
     case LINK_FORGET:
         tokens_forget(peer->tokens, message->forget.token);
         return PEER_OPEN;
+    case LINK_STATELESS:
+        tokens_set_stateless(peer->tokens, message->stateless.thumbprint);
+        return PEER_OPEN;
+    case LINK_SETUP:
+        peer->setup_waits = true;
+        peer->setup = message->setup;
+        return PEER_OPEN;
     case LINK_PING:
         peer->ping_waits = true;
         peer->ping_sequence = message->ping.sequence;

@@ -28,6 +28,8 @@ struct peer {
 
     bool ping_waits; /* one pong for several pings: the last one counts */
     uint64_t ping_sequence;
+    bool setup_waits; /* new limits, for the owner to take from `setup` */
+    struct link_setup setup;
     bool drain_waits;
     bool blocked; /* waiting for EPOLLOUT */
 

@@ -52,6 +52,12 @@ static int find_connections_max(size_t undecided, size_t *out)
     return 0;
 }
 
+/* With few descriptors a quarter stays for those that are decided. */
+static size_t undecided_allowed(size_t wanted, size_t max)
+{
+    return wanted > max - max / 4 ? max - max / 4 : wanted;
+}
+
 static int init_connections(struct responder *responder, const struct link_setup *setup,
                             struct error *error)
 {
@@ -59,14 +65,16 @@ static int init_connections(struct responder *responder, const struct link_setup
 
     if (find_connections_max(setup->undecided, &max) < 0)
         return error_set_errno(error, 70, "RLIMIT_NOFILE");
-    /* With few descriptors a quarter stays for those that are decided. */
-    size_t undecided = setup->undecided;
-    if (undecided > max - max / 4)
-        undecided = max - max / 4;
-    if (connections_init(&responder->connections, responder->epoll, max, undecided,
+    if (connections_init(&responder->connections, responder->epoll, max,
+                         undecided_allowed(setup->undecided, max),
                          setup->undecided_per_address) < 0)
         return error_set_errno(error, 70, "getrandom");
     return 0;
+}
+
+static enum link_other_requests other_requests(const struct link_setup *setup)
+{
+    return setup->other_requests == LINK_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND;
 }
 
 static int init_http(struct responder *responder, const struct link_setup *setup,
@@ -75,8 +83,7 @@ static int init_http(struct responder *responder, const struct link_setup *setup
     struct http *http = &responder->http;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = http};
 
-    http->other_requests =
-        setup->other_requests == LINK_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND;
+    http->other_requests = other_requests(setup);
     http->connections = &responder->connections;
     http->tokens = &responder->tokens;
     http->served = responder_served;
@@ -189,6 +196,22 @@ static enum peer_state responder_talk(struct responder *responder, uint64_t now_
     return state;
 }
 
+/* Limits that changed while this runs. A connection keeps the deadline it began with, and until the
+ * last of those has passed, one with a shorter deadline may wait for it. */
+static void responder_adjust(struct responder *responder)
+{
+    struct peer *peer = &responder->peer;
+    struct connections *connections = &responder->connections;
+
+    if (!peer->setup_waits)
+        return;
+    peer->setup_waits = false;
+    connections->undecided.total = undecided_allowed(peer->setup.undecided, connections->max);
+    connections->undecided.per_address = peer->setup.undecided_per_address;
+    responder->front.deadline_ms = peer->setup.deadline_ms;
+    responder->http.other_requests = other_requests(&peer->setup);
+}
+
 static enum peer_state responder_round(struct responder *responder, bool *busy, struct error *error)
 {
     struct epoll_event events[EVENTS_AT_ONCE];
@@ -207,6 +230,7 @@ static enum peer_state responder_round(struct responder *responder, bool *busy, 
     state = peer_receive(&responder->peer, error);
     if (state != PEER_OPEN)
         return state;
+    responder_adjust(responder);
     *busy = http_run(&responder->http, now_ms);
     state = responder_talk(responder, now_ms, error);
     connections_reap(&responder->connections);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "wicket/challenge.h"
+#include "wicket/link.h"
 
 /* FNV-1a; uthash's own function does not compile without warnings everywhere. */
 static unsigned token_hash(const void *key, size_t length)
@@ -30,7 +31,7 @@ struct token_entry {
 
 void tokens_init(struct tokens *tokens)
 {
-    tokens->table = NULL;
+    *tokens = (struct tokens){.table = NULL};
 }
 
 static void tokens_remove(struct tokens *tokens, struct token_entry *entry)
@@ -89,4 +90,25 @@ const char *tokens_find(const struct tokens *tokens, const char *token, size_t l
 {
     const struct token_entry *entry = tokens_look_up(tokens, token, length);
     return entry ? entry->key_authorization : NULL;
+}
+
+void tokens_set_stateless(struct tokens *tokens, const char *thumbprint)
+{
+    memset(tokens->stateless, 0, sizeof(tokens->stateless));
+    memcpy(tokens->stateless, thumbprint, strlen(thumbprint));
+}
+
+const char *tokens_answer(const struct tokens *tokens,
+                          char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
+                          size_t length)
+{
+    const char *registered = tokens_find(tokens, token, length);
+    if (registered || !tokens->stateless[0])
+        return registered;
+    if (length < LINK_STATELESS_TOKEN_MIN || !challenge_is_token(token, length))
+        return NULL;
+    memcpy(out, token, length);
+    out[length] = '.';
+    memcpy(out + length + 1, tokens->stateless, sizeof(tokens->stateless));
+    return out;
 }

@@ -4,6 +4,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "wicket/challenge.h"
+
 /*
  * The key authorizations that are served, by token. They come from the keeper only, which has
  * checked them; the hash needs no protection from chosen keys. One allocation each: 100,000 of
@@ -13,6 +15,8 @@ struct token_entry;
 
 struct tokens {
     struct token_entry *table;
+    char stateless[CHALLENGE_THUMBPRINT_LENGTH + 1]; /* of the account that is answered for whenever
+                                                        nobody registered a token; or "" */
 };
 
 void tokens_init(struct tokens *tokens);
@@ -24,5 +28,14 @@ bool tokens_put(struct tokens *tokens, const char *key_authorization);
 /* One not there is fine. */
 void tokens_forget(struct tokens *tokens, const char *token);
 
+/* A well-formed thumbprint, or "" for the end of it. */
+void tokens_set_stateless(struct tokens *tokens, const char *thumbprint);
+
 /* NULL when nobody registered this token. Valid until the table changes. */
 const char *tokens_find(const struct tokens *tokens, const char *token, size_t length);
+
+/* What to answer: the registered key authorization, or the stateless one, which is written to
+ * `out`; NULL when there is neither. Valid as long as both `out` and what tokens_find gives. */
+const char *tokens_answer(const struct tokens *tokens,
+                          char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
+                          size_t length);

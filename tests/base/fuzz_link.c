@@ -33,6 +33,11 @@ static void check_accepted(const union link_message *message)
     case LINK_FORGET:
         require(challenge_is_token(message->forget.token, strlen(message->forget.token)));
         break;
+    case LINK_STATELESS:
+        require(message->stateless.thumbprint[0] == '\0' ||
+                challenge_check_thumbprint(message->stateless.thumbprint,
+                                           strlen(message->stateless.thumbprint), NULL) == 0);
+        break;
     case LINK_VALIDATION:
         require(challenge_is_token(message->validation.token, strlen(message->validation.token)));
         break;

@@ -26,6 +26,8 @@ static size_t expected_length(enum link_type type)
         return sizeof(struct link_token);
     case LINK_FORGET:
         return sizeof(struct link_forget);
+    case LINK_STATELESS:
+        return sizeof(struct link_stateless);
     case LINK_PING:
         return sizeof(struct link_ping);
     case LINK_PONG:
@@ -91,7 +93,7 @@ static void test_every_type(void **state)
         assert_int_equal(link_message_check(&message, length - 1, NULL), -1);
         assert_int_equal(link_message_check(&message, length + 1, NULL), -1);
     }
-    assert_int_equal(known, 9);
+    assert_int_equal(known, 10);
 }
 
 /* A message of one protocol is none of the other. */
@@ -179,6 +181,24 @@ static void test_token(void **state)
     expect(&message, "bad link message: forget: the token is empty: it has 1 to 256 characters");
 }
 
+static void test_stateless(void **state)
+{
+    (void)state;
+    union link_message message;
+    make_good(&message, LINK_STATELESS);
+    strcpy(message.stateless.thumbprint, THUMBPRINT);
+    expect(&message, "");
+    message.stateless.thumbprint[42] = '\0';
+    expect(&message, "bad link message: stateless: thumbprint "
+                     "\"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9X\" has 42 characters: the "
+                     "thumbprint of an account key has 43");
+    memset(message.stateless.thumbprint, 'a', sizeof(message.stateless.thumbprint));
+    assert_int_equal(link_message_check(&message, sizeof(struct link_stateless), NULL), -1);
+    make_good(&message, LINK_STATELESS);
+    message.stateless.thumbprint[47] = 'a';
+    assert_int_equal(link_message_check(&message, sizeof(struct link_stateless), NULL), -1);
+}
+
 static void test_validation_and_pong(void **state)
 {
     (void)state;
@@ -257,13 +277,10 @@ static void test_no_descriptor_is_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type),
-        cmocka_unit_test(test_not_the_control_protocol),
-        cmocka_unit_test(test_setup),
-        cmocka_unit_test(test_token),
-        cmocka_unit_test(test_validation_and_pong),
-        cmocka_unit_test(test_round_trip),
-        cmocka_unit_test(test_no_descriptor_is_taken),
+        cmocka_unit_test(test_every_type), cmocka_unit_test(test_not_the_control_protocol),
+        cmocka_unit_test(test_setup),      cmocka_unit_test(test_token),
+        cmocka_unit_test(test_stateless),  cmocka_unit_test(test_validation_and_pong),
+        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_no_descriptor_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,10 @@ static void check_accepted(const struct config *config)
     for (size_t i = 0; i < config->tokens.account_count; i++)
         require(challenge_check_thumbprint(config->tokens.accounts[i],
                                            strlen(config->tokens.accounts[i]), NULL) == 0);
+    require(config->tokens.stateless_count <= 1);
+    for (size_t i = 0; i < config->tokens.stateless_count; i++)
+        require(challenge_check_thumbprint(config->tokens.stateless[i],
+                                           strlen(config->tokens.stateless[i]), NULL) == 0);
 }
 
 static void check_refused(const struct config *config, const struct config_errors *errors)
@@ -68,7 +72,7 @@ static void check_refused(const struct config *config, const struct config_error
             require(*c >= 0x20 && *c <= 0x7e);
     }
     require(!config->redirect.interfaces && !config->redirect.addresses);
-    require(!config->redirect.sources && !config->tokens.accounts);
+    require(!config->redirect.sources && !config->tokens.accounts && !config->tokens.stateless);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -40,6 +40,8 @@ static void test_defaults(void **state)
     assert_string_equal(config.tokens.webroot, "/var/lib/wicket/webroot");
     assert_null(config.tokens.accounts);
     assert_int_equal(config.tokens.account_count, 0);
+    assert_null(config.tokens.stateless);
+    assert_int_equal(config.tokens.stateless_count, 0);
     assert_string_equal(config.control.socket, WICKET_RUNTIME_DIR "/control.sock");
     assert_string_equal(config.control.group, "wicket");
     assert_false(config.control.group_given);

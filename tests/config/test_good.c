@@ -48,6 +48,7 @@ static void test_every_key(void **state)
                    "  webroot: '/srv/with space/gr\xc3\xbcn'\n"
                    "  accounts:\n"
                    "  - " THUMBPRINT "\n"
+                   "  stateless: [" THUMBPRINT "]\n"
                    "control:\n"
                    "  socket: /run/w.sock\n"
                    "  group: www-data\n");
@@ -84,6 +85,8 @@ static void test_every_key(void **state)
     assert_string_equal(config.tokens.webroot, "/srv/with space/gr\xc3\xbcn");
     assert_int_equal(config.tokens.account_count, 1);
     assert_string_equal(config.tokens.accounts[0], THUMBPRINT);
+    assert_int_equal(config.tokens.stateless_count, 1);
+    assert_string_equal(config.tokens.stateless[0], THUMBPRINT);
     assert_string_equal(config.control.socket, "/run/w.sock");
     assert_string_equal(config.control.group, "www-data");
     assert_true(config.control.group_given);

@@ -317,7 +317,18 @@ static void test_mistakes(void **state)
          0,
          "w.yaml:2:59: tokens.accounts: \"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\" is listed "
          "twice"},
+        {"tokens:\n  stateless: NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", 0,
+         "w.yaml:2:14: tokens.stateless: must be a list of account thumbprints, of 43 characters "
+         "each, not \"NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs\""},
+        {"tokens:\n  stateless: [NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs, "
+         "OzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs]",
+         0, "w.yaml:2:60: tokens.stateless: has more than 1 entry, which is all it may have"},
         /* what holds between keys */
+        {"tokens:\n  stateless: [NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs]\n"
+         "  accounts: [OzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs]",
+         0,
+         "w.yaml:3:13: tokens.accounts: the stateless account "
+         "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs is not one of tokens.accounts"},
         {"redirect:\n  port: 8402", 0,
          "w.yaml:2:9: redirect.port: 8402 is responder.port too (its default): the responder needs "
          "a port of its own"},

@@ -185,6 +185,35 @@ static void test_token_before_request(void **state)
     harness_stop(&harness);
 }
 
+#define LEAST "0123456789012345678901"
+
+/* From the message on, and until the one that takes it back; told as a validation. */
+static void test_stateless(void **state)
+{
+    struct harness harness;
+    union link_message message;
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    assert_int_equal(harness_status(&harness, GET(LEAST)), 404);
+    link_message_init(&message, LINK_STATELESS);
+    strcpy(message.stateless.thumbprint, THUMBPRINT);
+    harness_send(&harness, &message);
+    harness_exchange(&harness, GET(LEAST), answer, sizeof(answer));
+    assert_non_null(strstr(answer, "\r\n\r\n" LEAST "." THUMBPRINT));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_string_equal(message.validation.token, LEAST);
+    assert_int_equal(harness_status(&harness, GET("012345678901234567890")), 404);
+    assert_int_equal(harness_status(&harness, GET(LEAST "?")), 404);
+    assert_int_equal(harness_status(&harness, GET(LEAST "%41")), 404);
+    assert_int_equal(harness_status(&harness, GET(LEAST "/")), 404);
+    link_message_init(&message, LINK_STATELESS);
+    harness_send(&harness, &message);
+    assert_int_equal(harness_status(&harness, GET(LEAST)), 404);
+    harness_stop(&harness);
+}
+
 static void test_ping(void **state)
 {
     struct harness harness;
@@ -428,6 +457,7 @@ int main(void)
         cmocka_unit_test(test_bad_messages),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_longest_token),
+        cmocka_unit_test(test_stateless),
         cmocka_unit_test(test_token_before_request),
         cmocka_unit_test(test_ping),
         cmocka_unit_test(test_validation),

@@ -49,6 +49,39 @@ static void test_tokens(void **state)
     assert_null(tokens_find(&tokens, "ab", 2));
 }
 
+#define LEAST "0123456789012345678901" /* 22 characters */
+
+static void test_stateless(void **state)
+{
+    char buffer[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], longest[CHALLENGE_TOKEN_MAX + 1];
+    struct tokens tokens;
+
+    (void)state;
+    tokens_init(&tokens);
+    assert_true(tokens_put(&tokens, "a." THUMBPRINT));
+    assert_null(tokens_answer(&tokens, buffer, LEAST, 22));
+    tokens_set_stateless(&tokens, THUMBPRINT2);
+    assert_string_equal(tokens_answer(&tokens, buffer, LEAST, 22), LEAST "." THUMBPRINT2);
+    assert_null(tokens_answer(&tokens, buffer, LEAST, 21));
+    assert_null(tokens_answer(&tokens, buffer, "012345678901234567890.", 22));
+    assert_null(tokens_answer(&tokens, buffer, "012345678901234567890/", 22));
+    assert_null(tokens_answer(&tokens, buffer, "012345678901234567890\0", 22));
+    memset(longest, 'x', sizeof(longest));
+    assert_non_null(tokens_answer(&tokens, buffer, longest, CHALLENGE_TOKEN_MAX));
+    assert_int_equal(strlen(buffer), CHALLENGE_KEY_AUTHORIZATION_MAX);
+    assert_null(tokens_answer(&tokens, buffer, longest, CHALLENGE_TOKEN_MAX + 1));
+
+    /* What is registered wins, whatever its length. */
+    assert_string_equal(tokens_answer(&tokens, buffer, "a", 1), "a." THUMBPRINT);
+    assert_true(tokens_put(&tokens, LEAST "." THUMBPRINT));
+    assert_string_equal(tokens_answer(&tokens, buffer, LEAST, 22), LEAST "." THUMBPRINT);
+    tokens_forget(&tokens, LEAST);
+    assert_string_equal(tokens_answer(&tokens, buffer, LEAST, 22), LEAST "." THUMBPRINT2);
+    tokens_set_stateless(&tokens, "");
+    assert_null(tokens_answer(&tokens, buffer, LEAST, 22));
+    tokens_deinit(&tokens);
+}
+
 static void test_longest_token(void **state)
 {
     char text[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
@@ -187,6 +220,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tokens),
+        cmocka_unit_test(test_stateless),
         cmocka_unit_test(test_longest_token),
         cmocka_unit_test(test_many_tokens),
         cmocka_unit_test(test_undecided_total),
