@@ -5,9 +5,12 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -18,9 +21,22 @@
 static struct {
     int fd;
     int socket_type; /* SOCK_DGRAM, another type, or 0 when it is no socket */
+    bool journal;    /* the stream that journald reads */
     int verbose;
     char ident[32];
 } state = {.fd = STDERR_FILENO, .ident = "wicket"};
+
+/* systemd says which stream it connected to the journal; somebody may have redirected it since. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    uintmax_t device, inode;
+    struct stat status;
+    char end;
+
+    return stream != NULL && sscanf(stream, "%ju:%ju%c", &device, &inode, &end) == 2 &&
+           fstat(fd, &status) == 0 && status.st_dev == device && status.st_ino == inode;
+}
 
 void log_init(int fd, const char *ident, int verbose)
 {
@@ -30,6 +46,7 @@ void log_init(int fd, const char *ident, int verbose)
         type = 0;
     state.fd = fd;
     state.socket_type = type;
+    state.journal = is_journal(fd);
     state.verbose = verbose;
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
 }
@@ -70,6 +87,8 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority, int num
     if (datagram)
         snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
                  (long)getpid());
+    else if (state.journal)
+        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
     else
         snprintf(line, sizeof(line), "%s: ", state.ident);
     size_t length = strlen(line);

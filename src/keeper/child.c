@@ -106,6 +106,24 @@ static void broken(struct child *child, const struct error *error)
     child->handlers->broken(child->owner, error);
 }
 
+static void send_setup(struct child *child)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_SETUP);
+    struct link_header header = message.header;
+    message.setup = child->setup;
+    message.setup.header = header;
+    child_send(child, &message);
+}
+
+void child_configure(struct child *child, const struct link_setup *setup)
+{
+    child->setup = *setup;
+    child->setup_changed = child->state == CHILD_STARTING;
+    send_setup(child);
+}
+
 static void dispatch(struct child *child, const union link_message *message)
 {
     switch (message->header.type) {
@@ -115,6 +133,9 @@ static void dispatch(struct child *child, const union link_message *message)
         child->state = CHILD_READY;
         child->due_ms = UINT64_MAX;
         child->was_up = true;
+        if (child->setup_changed)
+            send_setup(child);
+        child->setup_changed = false;
         child->handlers->up(child->owner);
         return;
     case LINK_PONG:
@@ -199,6 +220,7 @@ int child_start(struct child *child, uint64_t now_ms, struct error *error)
     if (spawn_responder(&child->plan, &child->link.fd, &child->process.fd, error) < 0)
         return -1;
     child->state = CHILD_STARTING;
+    child->setup_changed = false;
     child->due_ms = now_ms + CHILD_READY_MS;
     child->link = (struct event_source){child->link.fd, link_ready, child};
     child->process = (struct event_source){child->process.fd, process_ready, child};

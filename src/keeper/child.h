@@ -44,6 +44,7 @@ struct child {
     void *owner;
 
     enum child_state state;
+    bool setup_changed;  /* STARTING: since it was told */
     bool was_up;         /* since the last `down` */
     bool stopped;        /* child_stop was called: no more starts */
     unsigned int deaths; /* in a row, without CHILD_STEADY_MS of life between them */
@@ -60,6 +61,8 @@ struct child {
 void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan,
                 const struct link_setup *setup, const struct child_handlers *handlers, void *owner);
 int child_start(struct child *child, uint64_t now_ms, struct error *error);
+/* A new setup: for the next start, and what can change in a life at once (see LINK_SETUP). */
+void child_configure(struct child *child, const struct link_setup *setup);
 /* Queued when the link is full. Nothing happens unless it is ready. */
 void child_send(struct child *child, const union link_message *message);
 void child_kill(struct child *child);

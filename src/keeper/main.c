@@ -99,17 +99,23 @@ static void on_ready(void *context, const struct error *failure)
     close(READY_FD);
 }
 
+static const char config_by_default[] = WICKET_SYSCONFDIR "/wicket/wicket.yaml";
+
+static bool config_is_optional(const struct start *start)
+{
+    return start->config_path == NULL || strcmp(start->config_path, config_by_default) == 0;
+}
+
 static int read_config(struct config *config, const struct start *start)
 {
-    static const char by_default[] = WICKET_SYSCONFDIR "/wicket/wicket.yaml";
-    const char *path = start->config_path == NULL ? by_default : start->config_path;
+    const char *path = start->config_path == NULL ? config_by_default : start->config_path;
     struct config_errors *errors = calloc(1, sizeof(*errors));
     struct error first = {0};
     int exit_code = EX_CONFIG;
 
     if (errors == NULL)
         return EX_OSERR;
-    if (config_read(config, path, strcmp(path, by_default) == 0, errors, &exit_code) == 0) {
+    if (config_read(config, path, config_is_optional(start), errors, &exit_code) == 0) {
         free(errors);
         return 0;
     }
@@ -126,6 +132,7 @@ int main(int argc, char **argv)
     struct start start = {0};
     struct keeper keeper;
     struct config config;
+    struct service service;
     struct error error = {0};
 
     int exit_code = parse(&start, argc, argv);
@@ -139,12 +146,21 @@ int main(int argc, char **argv)
         fputs("wicket-keeper: --on-demand is for wicket itself; use wicket serve\n", stderr);
         return EX_USAGE;
     }
+    service_init(&service);
+    if (!start.on_demand && service_take_environment(&service, event_now_ms(), &error) < 0) {
+        on_ready(&start, &error);
+        return error.exit_code;
+    }
     exit_code = read_config(&config, &start);
     if (exit_code != 0)
         return exit_code;
 
-    const struct keeper_options options = {.on_demand = start.on_demand,
-                                           .lock_fd = start.on_demand ? LOCK_FD : -1};
+    const struct keeper_options options = {
+        .on_demand = start.on_demand || service.socket_fd >= 0,
+        .config_optional = config_is_optional(&start),
+        .lock_fd = start.on_demand ? LOCK_FD : -1,
+        .service = &service,
+    };
     if (keeper_init(&keeper, &config, &options, &error) == 0) {
         exit_code = keeper_run(&keeper, on_ready, &start);
     } else {
@@ -152,6 +168,7 @@ int main(int argc, char **argv)
         on_ready(&start, &error);
     }
     keeper_deinit(&keeper);
+    service_deinit(&service);
     config_deinit(&config);
     return exit_code;
 }

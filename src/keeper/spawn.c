@@ -55,12 +55,14 @@ __attribute__((noreturn)) static void become(const struct spawn_plan *plan, int 
         _exit(EX_OSERR);
 
     char *arguments[] = {(char *)plan->path, NULL};
-    /* The time zone is for the Date header, the other is how a sanitizer takes its settings. */
-    static const char *const passed_on[] = {"TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", NULL};
-    char *environment[4] = {NULL};
+    /* The time zone is for the Date header, JOURNAL_STREAM for the form of the log, the others are
+     * how a sanitizer takes its settings. */
+    static const char *const passed_on[] = {
+        "TZ=", "JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", NULL};
+    char *environment[sizeof(passed_on) / sizeof(passed_on[0])] = {NULL};
     unsigned int kept = 0;
     for (char **entry = environ; *entry != NULL; entry++)
-        for (unsigned int i = 0; passed_on[i] != NULL && kept < 3; i++)
+        for (unsigned int i = 0; passed_on[i] != NULL && kept < 4; i++)
             if (strncmp(*entry, passed_on[i], strlen(passed_on[i])) == 0)
                 environment[kept++] = *entry;
     execve(plan->path, arguments, environment);

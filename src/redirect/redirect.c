@@ -126,7 +126,14 @@ static bool table_has_changed(const struct failure *failure)
            (failure->number == EEXIST || failure->number == ENOENT);
 }
 
-static int redirect_install_once(struct redirect *redirect, const struct table_state *state,
+/* A lease for the table to begin with, or NULL. */
+struct lease {
+    uint16_t port;
+    uint64_t timeout_ms;
+};
+
+static int redirect_install_once(struct redirect *redirect, const struct ruleset *ruleset,
+                                 const struct lease *lease, const struct table_state *state,
                                  struct failure *failure)
 {
     struct batch batch;
@@ -135,7 +142,9 @@ static int redirect_install_once(struct redirect *redirect, const struct table_s
     batch_init(&batch, BATCH_ATOMIC);
     if (state->exists)
         ruleset_netlink_delete_table(&batch);
-    ruleset_netlink_create(&batch, &redirect->ruleset, !redirect->without_owner);
+    ruleset_netlink_create(&batch, ruleset, !redirect->without_owner);
+    if (lease)
+        ruleset_netlink_add_port(&batch, RULESET_SET_PORTS, lease->port, lease->timeout_ms);
     batch_finish(&batch);
     outcome = transport_run(&redirect->transport, &batch, failure);
     if (outcome == 0)
@@ -144,7 +153,8 @@ static int redirect_install_once(struct redirect *redirect, const struct table_s
     return outcome;
 }
 
-int redirect_install(struct redirect *redirect, struct error *error)
+static int redirect_install_table(struct redirect *redirect, const struct ruleset *ruleset,
+                                  const struct lease *lease, struct error *error)
 {
     struct failure failure;
     struct table_state state;
@@ -159,7 +169,7 @@ int redirect_install(struct redirect *redirect, struct error *error)
                 "table inet " REDIRECT_TABLE
                 ": owned by another program (netlink port %u): is a wicket-keeper running?",
                 (unsigned)state.owner);
-        if (redirect_install_once(redirect, &state, &failure) == 0)
+        if (redirect_install_once(redirect, ruleset, lease, &state, &failure) == 0)
             return 0;
         if (!redirect->without_owner && owner_is_unknown(&failure))
             redirect->without_owner = true;
@@ -167,6 +177,28 @@ int redirect_install(struct redirect *redirect, struct error *error)
             break;
     }
     return failure_explain(&failure, error);
+}
+
+int redirect_install(struct redirect *redirect, struct error *error)
+{
+    return redirect_install_table(redirect, &redirect->ruleset, NULL, error);
+}
+
+int redirect_replace(struct redirect *redirect, const struct config *fresh, uint64_t lease_left_ms,
+                     struct error *error)
+{
+    const struct lease lease = {.port = fresh->redirect.port, .timeout_ms = lease_left_ms};
+    struct ruleset ruleset;
+
+    if (ruleset_init(&ruleset, fresh, error) < 0)
+        return -1;
+    if (redirect_install_table(redirect, &ruleset, lease_left_ms > 0 ? &lease : NULL, error) < 0) {
+        ruleset_deinit(&ruleset);
+        return -1;
+    }
+    ruleset_deinit(&redirect->ruleset);
+    redirect->ruleset = ruleset;
+    return 0;
 }
 
 /* A port in a set, its time counted from now. An element that is there keeps its timeout: only a

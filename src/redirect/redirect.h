@@ -39,6 +39,13 @@ void redirect_destroy(struct redirect *redirect);
  * something, which the text names.
  */
 int redirect_install(struct redirect *redirect, struct error *error);
+/*
+ * The table that `fresh` asks for instead of the one that is there, in one batch: connections that
+ * came through the old one go on. `lease_left_ms` is what is left of a lease, 0: there is none. The
+ * counters begin anew. On success the caller makes the config of redirect_create equal `fresh`.
+ */
+int redirect_replace(struct redirect *redirect, const struct config *fresh, uint64_t lease_left_ms,
+    struct error *error);
 /* Whether the kernel removes the table when this process dies; after redirect_install. */
 bool redirect_is_owned(const struct redirect *redirect);
 

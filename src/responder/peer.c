@@ -81,6 +81,13 @@ void peer_deinit(struct peer *peer)
     peer->fd = -1;
 }
 
+/* What a responder is cannot change while it runs. */
+static bool is_same_life(const struct link_setup *one, const struct link_setup *other)
+{
+    return one->listeners == other->listeners && one->sidecar == other->sidecar &&
+           one->uid == other->uid && one->gid == other->gid;
+}
+
 static enum peer_state peer_handle(struct peer *peer, const union link_message *message,
                                    struct error *error)
 {
@@ -98,6 +105,10 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
         tokens_set_stateless(peer->tokens, message->stateless.thumbprint);
         return PEER_OPEN;
     case LINK_SETUP:
+        if (!is_same_life(&peer->setup, &message->setup)) {
+            error_set(error, 70, "link: a later setup may change limits only");
+            return PEER_BROKEN;
+        }
         peer->setup_waits = true;
         peer->setup = message->setup;
         return PEER_OPEN;

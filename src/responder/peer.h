@@ -28,8 +28,8 @@ struct peer {
 
     bool ping_waits; /* one pong for several pings: the last one counts */
     uint64_t ping_sequence;
-    bool setup_waits; /* new limits, for the owner to take from `setup` */
-    struct link_setup setup;
+    bool setup_waits;        /* new limits, for the owner to take from `setup` */
+    struct link_setup setup; /* the last one; the first is put here by the owner */
     bool drain_waits;
     bool blocked; /* waiting for EPOLLOUT */
 

@@ -130,7 +130,10 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
     if (init_connections(responder, &setup, error) < 0 || init_http(responder, &setup, error) < 0 ||
         init_front(responder, &setup, error) < 0)
         return -1;
-    return peer_init(&responder->peer, LINK_FD_LINK, responder->epoll, &responder->tokens, error);
+    if (peer_init(&responder->peer, LINK_FD_LINK, responder->epoll, &responder->tokens, error) < 0)
+        return -1;
+    responder->peer.setup = setup;
+    return 0;
 }
 
 void responder_deinit(struct responder *responder)

@@ -6,8 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -99,6 +101,38 @@ static void test_datagram(void **state)
     ends_close(ends);
 }
 
+/* sd-daemon(3), for the stream that JOURNAL_STREAM names and no other. */
+static void test_journal(void **state)
+{
+    (void)state;
+    struct ends ends = ends_of_socket(SOCK_STREAM);
+    struct stat status;
+    char stream[64];
+
+    assert_int_equal(fstat(ends.writer, &status), 0);
+    snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_init(ends.writer, "wicket-test", 1);
+    log_errorx("one");
+    expect(ends, "<3>wicket-test: one\n");
+    log_warnx("two");
+    expect(ends, "<4>wicket-test: two\n");
+    log_info("three");
+    expect(ends, "<6>wicket-test: three\n");
+    log_debug("four");
+    expect(ends, "<7>wicket-test: four\n");
+
+    const char *const others[] = {"", "1", "1:2", "one:two", "1:2 "};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        setenv("JOURNAL_STREAM", others[i], 1);
+        log_init(ends.writer, "wicket-test", 0);
+        log_info("plain");
+        expect(ends, "wicket-test: plain\n");
+    }
+    unsetenv("JOURNAL_STREAM");
+    ends_close(ends);
+}
+
 static void test_no_line_is_forged(void **state)
 {
     (void)state;
@@ -170,11 +204,9 @@ static void test_nothing_waits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_datagram),
-        cmocka_unit_test(test_no_line_is_forged),
-        cmocka_unit_test(test_long_line_is_cut),
-        cmocka_unit_test(test_nothing_waits),
+        cmocka_unit_test(test_stream),           cmocka_unit_test(test_datagram),
+        cmocka_unit_test(test_journal),          cmocka_unit_test(test_no_line_is_forged),
+        cmocka_unit_test(test_long_line_is_cut), cmocka_unit_test(test_nothing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

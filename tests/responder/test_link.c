@@ -111,9 +111,35 @@ static void test_bad_messages(void **state)
     message.setup.listeners = 1;
     message.setup.undecided = message.setup.undecided_per_address = 1;
     message.setup.deadline_ms = 1000;
-    assert_fatal(&message, sizeof(message.setup), true); /* a second one */
-    message.setup.listeners = 2;                         /* there is one */
+    message.setup.listeners = 2; /* there is one */
     assert_fatal(&message, sizeof(message.setup), false);
+    assert_fatal(&message, sizeof(message.setup), true);
+}
+
+/* Limits can change in a life, and connections that are there go on. */
+static void test_second_setup(void **state)
+{
+    struct harness_options options = defaults;
+    struct harness harness;
+
+    (void)state;
+    harness_start(&harness, &options);
+    harness_token(&harness, "t");
+    int waiting = harness_connect(&harness);
+    harness_write(waiting, "GET /", 5);
+    assert_int_equal(harness_status(&harness, GET("other")), 404);
+    options.setup.other_requests = LINK_OTHER_HTTPS;
+    harness_send_setup(&harness, &options);
+    harness_ping(&harness, NULL);
+    assert_int_equal(harness_status(&harness, "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"), 308);
+    assert_int_equal(harness_status(&harness, GET("t")), 200);
+    static const char rest[] = "y HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    harness_write(waiting, rest, sizeof(rest) - 1);
+    char answer[4096];
+    answer[harness_read(waiting, answer, sizeof(answer) - 1)] = '\0';
+    assert_non_null(strstr(answer, " 308 "));
+    close(waiting);
+    harness_stop(&harness);
 }
 
 static void test_tokens(void **state)
@@ -455,6 +481,7 @@ int main(void)
         cmocka_unit_test(test_end_of_link),
         cmocka_unit_test(test_end_of_link_unread),
         cmocka_unit_test(test_bad_messages),
+        cmocka_unit_test(test_second_setup),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_longest_token),
         cmocka_unit_test(test_stateless),

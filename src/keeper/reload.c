@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/reload.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "keeper/keeper.h"
+#include "wicket/log.h"
+
+/* The first line that is wrong, for the status; all of them go to the log. */
+static int read_fresh(const struct keeper *keeper, struct config *fresh, struct error *error)
+{
+    struct config_errors *errors = calloc(1, sizeof(*errors));
+    int exit_code = EX_CONFIG;
+
+    if (errors == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    int outcome = config_read(fresh, keeper->config->path, keeper->options.config_optional, errors,
+                              &exit_code);
+    for (size_t i = 0; outcome < 0 && i < errors->count; i++)
+        log_errorx("%s", errors->lines[i]);
+    if (outcome < 0)
+        error_set(error, exit_code, "%s", errors->count == 0 ? "unreadable" : errors->lines[0]);
+    free(errors);
+    return outcome;
+}
+
+static void note_kept(const struct config *fresh, const char *key, bool changed)
+{
+    if (changed)
+        log_warnx("%s: %s takes effect when the keeper starts again, and is as before until then",
+                  fresh->path, key);
+}
+
+static void keep_text(const struct config *fresh, const char *key, char *text, const char *old,
+                      size_t capacity)
+{
+    note_kept(fresh, key, strcmp(text, old) != 0);
+    memcpy(text, old, capacity);
+}
+
+/* What was settled when the keeper started. */
+static void keep(struct config *fresh, const struct config *old)
+{
+    note_kept(fresh, "responder.port", fresh->responder.port != old->responder.port);
+    fresh->responder.port = old->responder.port;
+    keep_text(fresh, "responder.user", fresh->responder.user, old->responder.user,
+              sizeof(fresh->responder.user));
+    fresh->responder.user_given = old->responder.user_given;
+    keep_text(fresh, "tokens.webroot", fresh->tokens.webroot, old->tokens.webroot,
+              sizeof(fresh->tokens.webroot));
+    keep_text(fresh, "control.socket", fresh->control.socket, old->control.socket,
+              sizeof(fresh->control.socket));
+    keep_text(fresh, "control.group", fresh->control.group, old->control.group,
+              sizeof(fresh->control.group));
+    fresh->control.group_given = old->control.group_given;
+}
+
+/* The table as text says everything about it, whatever the keys are that make it up. NULL: no
+ * memory, or it cannot be. The caller frees it. */
+static char *describe_table(const struct config *config, struct error *error)
+{
+    char *text = NULL;
+    size_t length;
+    FILE *stream = open_memstream(&text, &length);
+
+    if (stream == NULL) {
+        error_set_errno(error, EX_OSERR, "cannot describe the table");
+        return NULL;
+    }
+    int outcome = redirect_write_text(stream, config, REDIRECT_TABLE, true, true, error);
+    if (fclose(stream) == 0 && outcome == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static int replace_table(struct keeper *keeper, const struct config *fresh, struct error *error)
+{
+    uint64_t now_ms = event_now_ms();
+    uint64_t ends_ms = keeper->window.armed_ms + keeper->config->window.lease_ms;
+    uint64_t left_ms = keeper->in_force && ends_ms > now_ms ? ends_ms - now_ms : 0;
+
+    if (redirect_replace(keeper->redirect, fresh, left_ms, error) < 0)
+        return -1;
+    log_info("the table was replaced%s", left_ms > 0 ? ", the window stays open" : "");
+    /* Its counters began anew. */
+    arrival_begin(&keeper->arrival, 0, 0);
+    return 0;
+}
+
+static int update_table(struct keeper *keeper, const struct config *fresh, struct error *error)
+{
+    struct error ignored;
+    int outcome = -1;
+    char *new = describe_table(fresh, error);
+    char *old = new == NULL ? NULL : describe_table(keeper->config, &ignored);
+
+    if (new != NULL)
+        outcome = old != NULL && strcmp(old, new) == 0 ? 0 : replace_table(keeper, fresh, error);
+    free(old);
+    free(new);
+    return outcome;
+}
+
+/* Takes over `fresh`. */
+static void adopt(struct keeper *keeper, const struct config *fresh)
+{
+    struct window_options window;
+    struct link_setup setup;
+
+    config_deinit(keeper->config);
+    *keeper->config = *fresh; /* in place: others point at it */
+    keeper_window_options(&window, keeper->config);
+    window_configure(&keeper->window, &window);
+    keeper_link_setup(keeper, &setup);
+    child_configure(&keeper->child, &setup);
+}
+
+void reload_run(struct keeper *keeper)
+{
+    struct config fresh;
+    struct error error = {0};
+
+    service_reloading(keeper->options.service);
+    keeper->refused[0] = '\0';
+    if (read_fresh(keeper, &fresh, &error) == 0) {
+        keep(&fresh, keeper->config);
+        if (update_table(keeper, &fresh, &error) == 0) {
+            adopt(keeper, &fresh);
+            log_info("%s: in force", keeper->config->path);
+        } else {
+            log_errorx("%s", error.text);
+            config_deinit(&fresh);
+        }
+    }
+    if (error.exit_code != 0) {
+        log_errorx("%s: refused, the previous configuration stays in force", keeper->config->path);
+        snprintf(keeper->refused, sizeof(keeper->refused), "%.*s", (int)sizeof(keeper->refused) - 1,
+                 error.text);
+    }
+    service_ready(keeper->options.service);
+}
