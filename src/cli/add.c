@@ -11,8 +11,8 @@
 static int add(const struct invocation *invocation, struct error *error)
 {
     const char *text = invocation->arguments->operands[0];
-    struct challenge challenge;
-    if (challenge_parse(&challenge, text, strlen(text), error) < 0) {
+    struct publication one = {.purpose = "wicket add"};
+    if (challenge_parse(&one.challenge, text, strlen(text), error) < 0) {
         return -1;
     }
     struct settings settings;
@@ -22,13 +22,13 @@ static int add(const struct invocation *invocation, struct error *error)
     struct connection connection = CONNECTION_CLOSED;
     int result = start_connect(&connection, &settings, error);
     if (result == 0) {
-        result = publish(&connection, &challenge, "wicket add", error);
+        result = publish(&connection, &one, 1, NULL, error);
     }
     connection_close(&connection);
     settings_deinit(&settings);
     if (result == 0) {
         terminal_say("served, as seen through port 80 of this host; ends with: wicket remove %s\n",
-                     challenge.token);
+                     one.challenge.token);
     }
     return result;
 }

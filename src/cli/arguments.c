@@ -82,6 +82,8 @@ static int take_option(struct parser *parser, struct error *error)
         out->open = true;
     } else if (allows(parser, COMMAND_OPTION_JSON) && strcmp(text, "--json") == 0) {
         out->json = true;
+    } else if (allows(parser, COMMAND_OPTION_WATCH) && strcmp(text, "--watch") == 0) {
+        out->watch = true;
     } else {
         result = 0;
     }

@@ -14,6 +14,7 @@ struct arguments {
     const char *duration;          /* --for TIME; NULL when it was not given */
     bool open;
     bool json;
+    bool watch;
     bool help;
     bool version;
     char **operands; /* NULL-terminated */

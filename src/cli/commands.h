@@ -15,9 +15,10 @@ struct invocation {
 };
 
 enum command_option {
-    COMMAND_OPTION_OPEN = 1, /* --open */
-    COMMAND_OPTION_FOR = 2,  /* --for TIME */
-    COMMAND_OPTION_JSON = 4, /* --json */
+    COMMAND_OPTION_OPEN = 1,  /* --open */
+    COMMAND_OPTION_FOR = 2,   /* --for TIME */
+    COMMAND_OPTION_JSON = 4,  /* --json */
+    COMMAND_OPTION_WATCH = 8, /* --watch */
 };
 
 struct command {
@@ -29,7 +30,7 @@ struct command {
     unsigned options;     /* enum command_option, or'ed */
     size_t operands_min;
     size_t operands_max;
-    bool runs_program; /* the first operand ends the options: the rest belongs to a program */
+    bool runs_program; /* the first operand ends the options: the rest belongs to somebody else */
     bool takes_base64; /* operands may begin with "-", which base64url has in its alphabet */
 
     /* The exit status, or -1 with the error filled in; an empty text says that what was wrong has

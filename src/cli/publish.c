@@ -6,14 +6,13 @@
 #include "cli/selfcheck.h"
 #include "wicket/log.h"
 
-static int add(struct connection *connection, const struct challenge *challenge,
-               const char *purpose, struct error *error)
+static int add(struct connection *connection, const struct publication *one, struct error *error)
 {
     union control_message request;
     control_message_init(&request, CONTROL_ADD);
-    memcpy(request.add.key_authorization, challenge->key_authorization,
-           strlen(challenge->key_authorization));
-    connection_set_purpose(&request.add.purpose, purpose);
+    memcpy(request.add.key_authorization, one->challenge.key_authorization,
+           strlen(one->challenge.key_authorization));
+    connection_set_purpose(&request.add.purpose, one->purpose);
     return connection_request(connection, &request, CONNECTION_OPEN_MS, error);
 }
 
@@ -34,26 +33,52 @@ int publish_withdraw(struct connection *connection, const char *token, const cha
     return connection_ask(connection, &request, NULL, CONNECTION_ANSWER_MS, note, error);
 }
 
-int publish(struct connection *connection, const struct challenge *challenge, const char *purpose,
-            struct error *error)
+static void warn_of_length(const struct challenge *challenge)
 {
     if (challenge_is_long(challenge)) {
         log_warnx("the key authorization has %zu bytes; the validators of Let's Encrypt read no "
                   "more than %d",
                   strlen(challenge->key_authorization), CHALLENGE_VALIDATOR_READS);
     }
-    if (add(connection, challenge, purpose, error) < 0) {
-        return -1;
+}
+
+/* *added is how many were registered, whatever comes of it. */
+static int add_and_check(struct connection *connection, const struct publication *list,
+                         size_t count, size_t *added, size_t *culprit, struct error *error)
+{
+    for (*added = 0; *added < count; (*added)++) {
+        *culprit = *added;
+        warn_of_length(&list[*added].challenge);
+        if (add(connection, &list[*added], error) < 0) {
+            return -1;
+        }
     }
-    if (selfcheck(connection, challenge, error) == 0 && settle(connection, error) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        *culprit = i;
+        if (selfcheck(connection, &list[i].challenge, error) < 0) {
+            return -1;
+        }
+    }
+    return settle(connection, error);
+}
+
+int publish(struct connection *connection, const struct publication *list, size_t count,
+            size_t *culprit, struct error *error)
+{
+    size_t added;
+    size_t ignored;
+    if (add_and_check(connection, list, count, &added, culprit != NULL ? culprit : &ignored,
+                      error) == 0) {
         return 0;
     }
-    char note[CONTROL_TEXT_MAX];
-    struct error second;
-    if (connection->fd >= 0 &&
-        publish_withdraw(connection, challenge->token, purpose, note, &second) < 0) {
-        log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
-                  second.text);
+    for (size_t i = 0; i < added && connection->fd >= 0; i++) {
+        char note[CONTROL_TEXT_MAX];
+        struct error second;
+        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, note, &second) <
+            0) {
+            log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
+                      second.text);
+        }
     }
     return -1;
 }

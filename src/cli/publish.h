@@ -1,16 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stddef.h>
+
 #include "cli/connection.h"
 #include "wicket/challenge.h"
 #include "wicket/error.h"
 
+/* A challenge that is to be served, and who wants it. */
+struct publication {
+    struct challenge challenge;
+    char purpose[CONTROL_PURPOSE_MAX]; /* as connection_set_purpose writes it */
+};
+
 /*
- * Registers a challenge, and returns 0 only after it was fetched through port 80 of this host and
- * the keeper saw no firewall in the way. Otherwise it is withdrawn again and the error says why.
+ * Registers `count` challenges, and returns 0 only after each was fetched through port 80 of this
+ * host and the keeper saw no firewall in the way. All are registered before the first is fetched.
+ * Otherwise those of this call are withdrawn again and the error says why; *culprit, which may be
+ * NULL, is the number of the one it was about.
  */
-int publish(struct connection *connection, const struct challenge *challenge, const char *purpose,
-            struct error *error);
+int publish(struct connection *connection, const struct publication *list, size_t count,
+            size_t *culprit, struct error *error);
 
 /* Withdraws a token. What the keeper says about one that was not registered is in `note`
  * (CONTROL_TEXT_MAX bytes), which is empty when it was. */

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 #include <stdlib.h>
+#include <sysexits.h>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "cli/connection.h"
-#include "cli/deadline.h"
-#include "cli/document.h"
 #include "cli/settings.h"
+#include "cli/status_document.h"
 #include "cli/status_text.h"
-
-static const char nothing_runs[] = "{\"version\":1,\"running\":false}";
+#include "cli/status_watch.h"
 
 static int print_document(const char *bytes, size_t length, bool json, struct error *error)
 {
@@ -24,11 +22,11 @@ static int print_document(const char *bytes, size_t length, bool json, struct er
     return 0;
 }
 
-static int ask(struct connection *connection, bool json, struct error *error)
+static int print_once(const struct settings *settings, bool json, struct error *error)
 {
     char *bytes;
     size_t length;
-    if (document_fetch(connection, &bytes, &length, error) < 0) {
+    if (status_document(&bytes, &length, settings, error) < 0) {
         return -1;
     }
     const int result = print_document(bytes, length, json, error);
@@ -38,37 +36,35 @@ static int ask(struct connection *connection, bool json, struct error *error)
 
 static int status(const struct invocation *invocation, struct error *error)
 {
+    const struct arguments *arguments = invocation->arguments;
+    if (arguments->watch && arguments->json) {
+        return error_set(error, EX_USAGE,
+                         "status: --watch and --json do not go together; see wicket status --help");
+    }
     struct settings settings;
     if (settings_load(&settings, invocation, error) < 0) {
         return -1;
     }
-    struct connection connection = CONNECTION_CLOSED;
-    bool running = false;
-    const bool json = invocation->arguments->json;
-    int result = connection_find(&connection, &settings, deadline_in(CONNECTION_ESTABLISH_MS),
-                                 &running, error);
-    if (running) {
-        result = ask(&connection, json, error);
-    } else if (result == 0) {
-        result = print_document(nothing_runs, sizeof nothing_runs - 1, json, error);
-    }
-    connection_close(&connection);
+    const int result = arguments->watch ? status_watch(&settings, error)
+                                        : print_once(&settings, arguments->json, error);
     settings_deinit(&settings);
     return result;
 }
 
 const struct command command_status = {
     .name = "status",
-    .operands = "[--json]",
+    .operands = "[--json | --watch]",
     .summary = "what is open, why, until when",
-    .help = "usage: wicket [-c FILE] status [--json]\n"
+    .help = "usage: wicket [-c FILE] status [--json | --watch]\n"
             "\n"
-            "Says whether a window is open, for which reasons and for how long, what went through\n"
-            "since the keeper started, and what is wrong, if anything. With --json the same for\n"
-            "programs. It starts nothing; that nothing runs is no error.\n"
+            "Says whether a window is open, for which reasons, who asked for them and for how\n"
+            "long, what went through it and since the keeper started, and what is wrong, if\n"
+            "anything. With --json the same for programs. With --watch again every second, until\n"
+            "Ctrl-C; where standard output is no terminal, a line whenever something changed. It\n"
+            "starts nothing; that nothing runs is no error.\n"
             "\n"
             "example:\n"
             "  wicket status --json | jq .window\n",
-    .options = COMMAND_OPTION_JSON,
+    .options = COMMAND_OPTION_JSON | COMMAND_OPTION_WATCH,
     .function = status,
 };

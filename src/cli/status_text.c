@@ -10,6 +10,7 @@
 #include "wicket/quote.h"
 
 #define LINE_MAX_BYTES 800
+#define NOTHING_RUNS   "SHUT: no keeper runs; port 80 is with production"
 
 /* `text` without quotes around it, every byte that is not printable ASCII escaped. */
 #define PLAIN(json, key) plain((char[LINE_MAX_BYTES]){0}, LINE_MAX_BYTES, (json), (key))
@@ -53,6 +54,9 @@ static void write_state(FILE *out, const json_t *root)
                 TIME(number(window, "limit_in_ms")));
         if (json_is_false(json_object_get(window, "redirected"))) {
             fprintf(out, "HELD: port 80 is with production all the same\n");
+        } else {
+            fprintf(out, "lease: the kernel gives port 80 back in %s unless the keeper renews it\n",
+                    TIME(number(window, "lease_left_ms")));
         }
     } else {
         fprintf(out, "%s\n", PLAIN(root, "state"));
@@ -107,6 +111,20 @@ static void write_keeper(FILE *out, const json_t *root)
     }
 }
 
+static void write_window_counters(FILE *out, const json_t *root)
+{
+    const json_t *counters = json_object_get(json_object_get(root, "window"), "counters");
+    if (json_is_object(counters)) {
+        fprintf(out,
+                "this window: tokens %" PRIu64 ", validations %" PRIu64
+                ", other requests turned away %" PRIu64 ", connections redirected %" PRIu64
+                ", let through by this host's filter %" PRIu64 "\n",
+                number(counters, "tokens"), number(counters, "validations"),
+                number(counters, "turned_away"), number(counters, "redirected"),
+                number(counters, "arrived"));
+    }
+}
+
 static void write_counters(FILE *out, const json_t *root)
 {
     const json_t *counters = json_object_get(root, "counters");
@@ -141,30 +159,80 @@ static void write_validators(FILE *out, const json_t *root)
     }
 }
 
-int status_text_write(FILE *out, const char *json, size_t length, struct error *error)
+/* NULL when it is no document of ours. */
+static json_t *parse(const char *json, size_t length, struct error *error)
 {
     json_error_t reason;
     json_t *root = json_loadb(json, length, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &reason);
-    int result = 0;
     if (root == NULL) {
-        result = error_set(error, EX_SOFTWARE, "the keeper's status is no JSON: %s",
-                           QUOTE(reason.text, strlen(reason.text)));
+        error_set(error, EX_SOFTWARE, "the keeper's status is no JSON: %s",
+                  QUOTE(reason.text, strlen(reason.text)));
     } else if (number(root, "version") != 1) {
-        result = error_set(
-            error, EX_SOFTWARE,
-            "the keeper's status has a version this wicket does not know; try wicket status "
-            "--json, and restart the keeper");
-    } else if (!json_is_true(json_object_get(root, "running"))) {
-        fprintf(out, "SHUT: no keeper runs; port 80 is with production\n");
+        error_set(error, EX_SOFTWARE,
+                  "the keeper's status has a version this wicket does not know; try wicket status "
+                  "--json, and restart the keeper");
+        json_decref(root);
+        root = NULL;
+    }
+    return root;
+}
+
+int status_text_write(FILE *out, const char *json, size_t length, struct error *error)
+{
+    json_t *root = parse(json, length, error);
+    if (root == NULL) {
+        return -1;
+    }
+    if (!json_is_true(json_object_get(root, "running"))) {
+        fprintf(out, NOTHING_RUNS "\n");
     } else {
         write_state(out, root);
         write_reasons(out, root);
+        write_window_counters(out, root);
         write_keeper(out, root);
         write_counters(out, root);
         write_validators(out, root);
     }
     json_decref(root);
-    return result;
+    return 0;
+}
+
+/* What changes by itself, such as what is left of a lease, has no place in it. */
+static void summarise(FILE *out, const json_t *root)
+{
+    const json_t *reasons = json_object_get(root, "reasons");
+    if (!json_is_true(json_object_get(root, "running"))) {
+        fprintf(out, NOTHING_RUNS);
+    } else if (is(root, "state", "open")) {
+        const json_t *window = json_object_get(root, "window");
+        fprintf(out, json_is_false(json_object_get(window, "redirected")) ? "HELD" : "OPEN");
+    } else {
+        fprintf(out, "SHUT: %s", PLAIN(root, "state"));
+    }
+    for (size_t i = 0; i < json_array_size(reasons); i++) {
+        const json_t *reason = json_array_get(reasons, i);
+        fprintf(out, "%s %s", i == 0 ? ":" : ",", PLAIN(reason, "kind"));
+        if (json_is_string(json_object_get(reason, "token"))) {
+            fprintf(out, " %s", PLAIN(reason, "token"));
+        }
+        fprintf(out, " (%s, uid %" PRIu64 ", pid %" PRIu64 ")", PLAIN(reason, "purpose"),
+                number(reason, "uid"), number(reason, "pid"));
+    }
+    if (json_is_string(json_object_get(root, "trouble"))) {
+        fprintf(out, "; TROUBLE: %s", PLAIN(root, "trouble"));
+    }
+    fputc('\n', out);
+}
+
+int status_text_summary(FILE *out, const char *json, size_t length, struct error *error)
+{
+    json_t *root = parse(json, length, error);
+    if (root == NULL) {
+        return -1;
+    }
+    summarise(out, root);
+    json_decref(root);
+    return 0;
 }
 
 bool status_text_has_token(const char *json, size_t length, const char *token)

@@ -44,6 +44,7 @@ static void test_missing_variables_are_named(void **state)
         const char *name;
     } rows[] = {
         {ENVIRONMENT(TOKEN_IS, VALIDATION_IS), "CERTBOT_DOMAIN is not set"},
+        {ENVIRONMENT("CERTBOT_IDENTIFIER=", TOKEN_IS, VALIDATION_IS), "CERTBOT_DOMAIN is not set"},
         {ENVIRONMENT(DOMAIN_IS, VALIDATION_IS), "CERTBOT_TOKEN is not set"},
         {ENVIRONMENT(DOMAIN_IS, TOKEN_IS), "CERTBOT_VALIDATION is not set"},
         {ENVIRONMENT(DOMAIN_IS, "CERTBOT_TOKEN=", VALIDATION_IS), "CERTBOT_TOKEN is not set"},

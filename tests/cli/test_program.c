@@ -122,6 +122,7 @@ static void test_errors_are_one_line_on_stderr(void **state)
         {{"-c", config, "hook", "certbot", "renew"}, EX_USAGE, "neither auth nor cleanup"},
         {{"-c", config, "hook", "certbot", "auth", "x"}, EX_USAGE, "one argument too many"},
         {{"-c", config, "hook", "certbot", "auth"}, EX_USAGE, "CERTBOT_DOMAIN is not set"},
+        {{"-c", config, "status", "--watch", "--json"}, EX_USAGE, "do not go together"},
         {{"-c", config, "add", "no\nkey"}, EX_DATAERR, "\\x0a"},
         {{"-c", config, "add", "--", "abc"}, EX_DATAERR, "abc"},
         {{"-c", config, "remove", "../x"}, EX_DATAERR, "../x"},

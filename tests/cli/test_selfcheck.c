@@ -194,8 +194,8 @@ static void follow_plan(struct fake *fake, int client, int number)
 /* Publishes with that keeper; what was logged is in `logged`. */
 static int publish_with(struct plan *plan, struct error *error, char *logged, size_t capacity)
 {
-    struct challenge challenge;
-    make_challenge(&challenge);
+    struct publication one = {.purpose = "test"};
+    make_challenge(&one.challenge);
     int log[2];
     assert_int_equal(pipe(log), 0);
     log_init(log[1], "test", 0);
@@ -206,7 +206,7 @@ static int publish_with(struct plan *plan, struct error *error, char *logged, si
     *error = (struct error){0};
     assert_int_equal(
         connection_find(&connection, &fake.settings, deadline_in(5000), &running, error), 0);
-    const int result = publish(&connection, &challenge, "test", error);
+    const int result = publish(&connection, &one, 1, NULL, error);
     connection_close(&connection);
     fake_stop(&fake);
     while (plan->server_count > 0)

@@ -73,7 +73,8 @@ static void test_open_with_everything(void **state)
           "\"state\":\"open\",\"owned_table\":false,\"responder\":\"ready\","
           "\"trouble\":\"redirected connections do not arrive\","
           "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000,"
-          "\"redirected\":false},"
+          "\"lease_left_ms\":0,\"redirected\":false,\"counters\":{\"tokens\":2,\"validations\":3,"
+          "\"turned_away\":4,\"redirected\":7,\"arrived\":6}},"
           "\"reasons\":[{\"kind\":\"token\",\"token\":\"abc\",\"uid\":0,\"pid\":9,"
           "\"purpose\":\"certbot hook for example.org\",\"count\":2,\"ends_in_ms\":600000},"
           "{\"kind\":\"open\",\"uid\":1000,\"pid\":10,\"purpose\":\"wicket open\",\"count\":1,"
@@ -88,6 +89,8 @@ static void test_open_with_everything(void **state)
           "min\n"
           "  open: wicket open (uid 1000, pid 10)\n"
           "2 wicket run are alive\n"
+          "this window: tokens 2, validations 3, other requests turned away 4, connections "
+          "redirected 7, let through by this host's filter 6\n"
           "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
           "this kernel has no owned tables: should the keeper be killed, the lease alone ends a "
           "window\n"
@@ -98,6 +101,53 @@ static void test_open_with_everything(void **state)
           "validators\n"
           "  2001:db8::1: 4\n"
           "last shut 1 min ago: no reason left\n");
+}
+
+static void test_lease(void **state)
+{
+    (void)state;
+    static const char json[] = "{\"version\":1,\"running\":true,\"state\":\"open\",\"window\":{"
+                               "\"redirected\":true,\"lease_left_ms\":4000}}";
+    struct error error = {0};
+    char *text = render(json, sizeof json - 1, &error);
+    assert_non_null(text);
+    assert_non_null(strstr(text, "\nlease: the kernel gives port 80 back in 4 s unless"));
+    free(text);
+}
+
+static void check_summary(const char *json, const char *expected)
+{
+    char *text = NULL;
+    size_t size = 0;
+    struct error error = {0};
+    FILE *out = open_memstream(&text, &size);
+    assert_non_null(out);
+    assert_int_equal(status_text_summary(out, json, strlen(json), &error), 0);
+    fclose(out);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void test_summary(void **state)
+{
+    (void)state;
+    check_summary("{\"version\":1,\"running\":false}",
+                  "SHUT: no keeper runs; port 80 is with production\n");
+    check_summary("{\"version\":1,\"running\":true,\"state\":\"armed\",\"window\":null}",
+                  "SHUT: armed\n");
+    check_summary(
+        "{\"version\":1,\"running\":true,\"state\":\"open\",\"window\":{\"redirected\":true,"
+        "\"open_ms\":5},\"reasons\":[{\"kind\":\"token\",\"token\":\"abc\",\"uid\":1,\"pid\":2,"
+        "\"purpose\":\"a\\nb\"},{\"kind\":\"open\",\"uid\":0,\"pid\":3,\"purpose\":\"wicket "
+        "open\"}]}",
+        "OPEN: token abc (a\\x0ab, uid 1, pid 2), open (wicket open, uid 0, pid 3)\n");
+    check_summary(
+        "{\"version\":1,\"running\":true,\"state\":\"open\",\"window\":{\"redirected\":false},"
+        "\"trouble\":\"no room\"}",
+        "HELD; TROUBLE: no room\n");
+    struct error error = {0};
+    assert_int_equal(status_text_summary(stdout, "{", 1, &error), -1);
+    assert_int_equal(error.exit_code, EX_SOFTWARE);
 }
 
 /* Whatever a string holds, the terminal sees printable ASCII and the line keeps its place. */
@@ -179,6 +229,8 @@ int main(void)
         cmocka_unit_test(test_nothing_runs),
         cmocka_unit_test(test_armed),
         cmocka_unit_test(test_open_with_everything),
+        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_summary),
         cmocka_unit_test(test_hostile_strings),
         cmocka_unit_test(test_long_strings_are_cut),
         cmocka_unit_test(test_refused),

@@ -38,12 +38,22 @@ static int need(const char **out, char *const *environment, const char *name, st
     return 0;
 }
 
+/* What the certificate is for: a domain, or since certbot 5 an address, under either name. */
+static int need_name(const char **out, char *const *environment, struct error *error)
+{
+    *out = environment_get(environment, "CERTBOT_IDENTIFIER");
+    if (*out != NULL && (*out)[0] != '\0') {
+        return 0;
+    }
+    return need(out, environment, "CERTBOT_DOMAIN", error);
+}
+
 int certbot_read_environment(struct certbot_call *out, char *const *environment,
                              struct error *error)
 {
     const char *token;
     const char *validation;
-    if (need(&out->domain, environment, "CERTBOT_DOMAIN", error) < 0 ||
+    if (need_name(&out->domain, environment, error) < 0 ||
         need(&token, environment, "CERTBOT_TOKEN", error) < 0 ||
         need(&validation, environment, "CERTBOT_VALIDATION", error) < 0) {
         return -1;
@@ -116,10 +126,12 @@ static int clean_up(const struct certbot_call *call, const struct settings *sett
 static int authenticate(const struct certbot_call *call, const struct settings *settings,
                         const char *purpose, struct error *error)
 {
+    struct publication one = {.challenge = call->challenge};
+    connection_set_purpose(&one.purpose, purpose);
     struct connection connection = CONNECTION_CLOSED;
     int result = start_connect(&connection, settings, error);
     if (result == 0) {
-        result = publish(&connection, &call->challenge, purpose, error);
+        result = publish(&connection, &one, 1, NULL, error);
     }
     connection_close(&connection);
     return result;

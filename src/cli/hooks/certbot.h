@@ -9,7 +9,7 @@
 /* What certbot's manual plugin says in the environment (certbot's
  * _internal/plugins/manual.py, _perform_achall_with_script and cleanup). */
 struct certbot_call {
-    const char *domain;
+    const char *domain; /* or an IP address */
     struct challenge challenge;
     const char *auth_output; /* CERTBOT_AUTH_OUTPUT; NULL when it is not set */
 };
