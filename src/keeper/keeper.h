@@ -37,6 +37,14 @@ struct keeper_options {
     struct service *service; /* borrowed */
 };
 
+/* Of things that are counted since the keeper started: where they stood before the present window,
+ * so that `status` can say what went through that one alone. */
+struct keeper_before {
+    uint64_t tokens;
+    /* From its first lease on, which is never taken without a fresh word from the responder. */
+    uint64_t validations, turned_away, redirected, arrived;
+};
+
 struct keeper {
     struct keeper_options options;
     struct config *config; /* borrowed */
@@ -75,6 +83,7 @@ struct keeper {
     const char *shut_reason;
 
     uint64_t tokens_total;
+    struct keeper_before before;
     /* Of responders that have died; those of the present one are in `pong`. */
     uint64_t validations_before, turned_away_before;
     struct link_pong pong;

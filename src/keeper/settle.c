@@ -56,6 +56,10 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
         counters = (struct redirect_counters){0};
     }
     arrival_begin(&keeper->arrival, counters.redirected, counters.arrived);
+    keeper->before.validations = keeper_validations(keeper);
+    keeper->before.turned_away = keeper_turned_away(keeper);
+    keeper->before.redirected = counters.redirected;
+    keeper->before.arrived = counters.arrived;
 }
 
 static void arm(struct keeper *keeper, uint64_t now_ms)
@@ -153,6 +157,8 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         log_info("window shut: %s", keeper->shut_reason);
     }
     keeper->state_seen = state;
+    if (state != WINDOW_OPEN)
+        keeper->before.tokens = keeper->tokens_total;
     /* What stood in the way of a window that is over is history, but for a block that goes on. */
     if (state != WINDOW_OPEN && keeper->window.blocked_until_ms == 0)
         keeper->trouble[0] = '\0';

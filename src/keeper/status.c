@@ -54,16 +54,42 @@ static const char *kind_text(enum window_kind kind)
     return "open";
 }
 
-static json_t *window_json(const struct keeper *keeper, uint64_t now_ms)
+/* The kernel's counters begin anew with a table that had to be made again. */
+static json_t *since(uint64_t now, uint64_t before)
+{
+    return number(now > before ? now - before : 0);
+}
+
+/* What went through the present window; nothing does before its first lease. */
+static json_t *passed_json(const struct keeper *keeper, const struct redirect_counters *table)
+{
+    const struct keeper_before *before = &keeper->before;
+    bool leased = keeper->window.was_leased;
+
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o}", "tokens", since(keeper->tokens_total, before->tokens),
+        "validations", since(leased ? keeper_validations(keeper) : 0, before->validations),
+        "turned_away", since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
+        "redirected", since(leased ? table->redirected : 0, before->redirected), "arrived",
+        since(leased ? table->arrived : 0, before->arrived));
+}
+
+static json_t *window_json(const struct keeper *keeper, const struct redirect_counters *table,
+                           uint64_t now_ms)
 {
     const struct window *window = &keeper->window;
 
     if (window->state != WINDOW_OPEN)
         return json_null();
     uint64_t limit_ms = window->limit_at_ms;
-    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms),
-                     "limit_in_ms", number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
-                     number(keeper->config->window.lease_ms), "redirected", window->leased);
+    uint64_t lease_ms = keeper->config->window.lease_ms;
+    uint64_t lease_end_ms = window->leased ? window->armed_ms + lease_ms : 0;
+    return json_pack("{s:o, s:o, s:o, s:o, s:b, s:o}", "open_ms",
+                     number(now_ms - window->opened_ms), "limit_in_ms",
+                     number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
+                     number(lease_ms), "lease_left_ms",
+                     number(lease_end_ms > now_ms ? lease_end_ms - now_ms : 0), "redirected",
+                     window->leased, "counters", passed_json(keeper, table));
 }
 
 static json_t *reason_json(const struct window_reason *reason, uint64_t now_ms)
@@ -101,17 +127,14 @@ static json_t *validators_json(const struct keeper *keeper)
     return array;
 }
 
-static json_t *counters_json(struct keeper *keeper)
+static json_t *counters_json(const struct keeper *keeper, const struct redirect_counters *table)
 {
-    struct redirect_counters table = {0};
-
-    redirect_read_counters(keeper->redirect, &table, NULL);
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
                      number(keeper->window.windows), "tokens", number(keeper->tokens_total),
                      "validations", number(keeper_validations(keeper)), "addresses",
                      number(validators_since(&keeper->validators, 0)), "turned_away",
-                     number(keeper_turned_away(keeper)), "redirected", number(table.redirected),
-                     "arrived", number(table.arrived), "guarded", number(table.guarded));
+                     number(keeper_turned_away(keeper)), "redirected", number(table->redirected),
+                     "arrived", number(table->arrived), "guarded", number(table->guarded));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
@@ -133,14 +156,17 @@ static size_t runs(const struct keeper *keeper)
 
 static char *render(struct keeper *keeper, uint64_t now_ms)
 {
+    struct redirect_counters table = {0};
+
+    redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
         "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", keeper->config->path,
         "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
         "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
-        window_json(keeper, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
-        number(runs(keeper)), "counters", counters_json(keeper), "validators",
+        window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
+        number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
         keeper->stateless.told[0] != '\0');
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
