@@ -17,6 +17,7 @@
 #include "keeper/reload.h"
 #include "keeper/root.h"
 #include "keeper/settle.h"
+#include "keeper/webroot_tokens.h"
 #include "wicket/log.h"
 
 uint64_t keeper_validations(const struct keeper *keeper)
@@ -352,12 +353,16 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     };
     keeper_window_options(&window, config);
     window_init(&keeper->window, &window);
+    webroot_init(&keeper->webroot);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
         account_resolve(&keeper->account, config, error) < 0 ||
         program_find(responder, sizeof(responder), "wicket-responder", error) < 0 ||
-        open_up(keeper, error) < 0 || privileges_reduce(keeper->mode, error) < 0 ||
-        watch(keeper, error) < 0)
+        open_up(keeper, error) < 0)
+        return -1;
+    webroot_tokens_prepare(keeper);
+    if (privileges_reduce(keeper->mode, error) < 0 || watch(keeper, error) < 0 ||
+        webroot_tokens_start(keeper, error) < 0)
         return -1;
     keeper->responder_path = strdup(responder);
     if (keeper->responder_path == NULL)
@@ -424,6 +429,7 @@ void keeper_deinit(struct keeper *keeper)
     if (keeper->root_fd >= 0)
         root_remove(keeper->mode);
     close_fd(&keeper->root_fd);
+    webroot_deinit(&keeper->webroot);
     event_close(keeper->epoll_fd, &keeper->signals);
     event_close(keeper->epoll_fd, &keeper->timer);
     close_fd(&keeper->epoll_fd);

@@ -16,6 +16,7 @@
 #include "keeper/stateless.h"
 #include "keeper/tokens.h"
 #include "keeper/validators.h"
+#include "keeper/webroot.h"
 #include "keeper/window.h"
 #include "redirect/redirect.h"
 #include "wicket/config.h"
@@ -65,6 +66,7 @@ struct keeper {
     struct child child;
     struct tokens tokens;
     struct stateless stateless;
+    struct webroot webroot;
     struct validators validators;
     struct arrival arrival;
     struct pressure pressure;

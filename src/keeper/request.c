@@ -82,7 +82,7 @@ static struct window_reason *begin(struct peer *peer, enum window_kind kind, uin
     return reason;
 }
 
-static bool account_admitted(const struct config *config, const struct challenge *challenge)
+bool request_account_admitted(const struct config *config, const struct challenge *challenge)
 {
     bool admitted = config->tokens.account_count == 0;
 
@@ -91,7 +91,7 @@ static bool account_admitted(const struct config *config, const struct challenge
     return admitted;
 }
 
-static void serve(struct keeper *keeper, const struct challenge *challenge)
+void request_serve(struct keeper *keeper, const struct challenge *challenge)
 {
     union link_message message;
 
@@ -112,7 +112,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
         peer_result(peer, error.exit_code, "%s", error.text);
         return;
     }
-    if (!account_admitted(keeper->config, &challenge)) {
+    if (!request_account_admitted(keeper->config, &challenge)) {
         peer_result(peer, EX_NOPERM,
                     "the ACME account with thumbprint %s is not among tokens.accounts in %s",
                     challenge_thumbprint(&challenge), keeper->config->path);
@@ -131,7 +131,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
     uint64_t deadline_ms = now_ms + keeper->config->window.token_lifetime_ms;
     struct window_reason *reason = token == NULL ? NULL : token_holder(token, peer->uid);
     /* The responder hears of the token before the ping that window_begin asks for. */
-    serve(keeper, &challenge);
+    request_serve(keeper, &challenge);
     if (reason != NULL) {
         window_again(&keeper->window, now_ms, reason, deadline_ms);
     } else {
@@ -168,12 +168,20 @@ static void handle_remove(struct peer *peer, const struct control_remove *remove
         return;
     }
     struct window_reason *reason = token_holder(token, peer->uid);
+    const struct window_reason *other = token_any_holder(token);
     if (reason == NULL && peer->uid == 0)
-        reason = token->holders[0];
+        reason = token_any_holder(token);
+    if (reason == NULL && other == NULL) {
+        peer_result(peer, 0,
+                    "token %s was registered by nobody: it is a file in the webroot, which ends it "
+                    "when it is removed",
+                    token->challenge.token);
+        return;
+    }
     if (reason == NULL) {
         peer_result(peer, EX_NOPERM,
                     "token %s was registered by uid %u; only that user and root can remove it",
-                    token->challenge.token, (unsigned int)token->holders[0]->uid);
+                    token->challenge.token, (unsigned int)other->uid);
         return;
     }
     window_release(&keeper->window, event_now_ms(), reason);

@@ -7,6 +7,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/request.h"
+#include "keeper/webroot_tokens.h"
 #include "wicket/duration.h"
 #include "wicket/log.h"
 
@@ -24,6 +25,7 @@ static void take_ended(struct keeper *keeper)
                      reason->end == WINDOW_END_REMOVED ? "removed" : why);
             if (tokens_let_go(&keeper->tokens, reason))
                 keeper_forget_token(keeper, reason->challenge.token);
+            webroot_tokens_ended(keeper, reason);
         }
         keeper->shut_reason = why;
         peers_forget(keeper, reason, why);
@@ -218,6 +220,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     uint64_t at_ms = earlier(window_next_ms(&keeper->window), child_next_ms(&keeper->child));
 
     at_ms = earlier(at_ms, keeper->look_due_ms);
+    at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
         at_ms = earlier(at_ms, request_next_ms(peer));
@@ -235,6 +238,7 @@ uint64_t keeper_settle(struct keeper *keeper)
         now_ms = event_now_ms();
         child_tick(&keeper->child, now_ms);
         window_tick(&keeper->window, now_ms);
+        webroot_tick(&keeper->webroot, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);

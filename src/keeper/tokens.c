@@ -29,10 +29,31 @@ struct token *tokens_find(const struct tokens *tokens, const char *name)
     return token;
 }
 
+static bool holds(const struct window_reason *reason, bool is_file)
+{
+    return reason->count > 0 && reason->is_file == is_file;
+}
+
 struct window_reason *token_holder(const struct token *token, uid_t uid)
 {
     for (size_t i = 0; i < token->holder_count; i++)
-        if (token->holders[i]->uid == uid)
+        if (holds(token->holders[i], false) && token->holders[i]->uid == uid)
+            return token->holders[i];
+    return NULL;
+}
+
+struct window_reason *token_any_holder(const struct token *token)
+{
+    for (size_t i = 0; i < token->holder_count; i++)
+        if (holds(token->holders[i], false))
+            return token->holders[i];
+    return NULL;
+}
+
+struct window_reason *token_file_holder(const struct token *token)
+{
+    for (size_t i = 0; i < token->holder_count; i++)
+        if (holds(token->holders[i], true))
             return token->holders[i];
     return NULL;
 }

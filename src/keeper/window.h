@@ -87,6 +87,7 @@ struct window_reason {
     enum window_end end; /* once it has ended */
     uid_t uid;
     pid_t pid;
+    bool is_file;       /* WINDOW_TOKEN: a file in the webroot, registered by nobody */
     unsigned int count; /* WINDOW_TOKEN: how often it was registered and not yet removed */
     uint64_t since_ms;
     struct deadline deadline; /* .at_ms may be WINDOW_FOREVER */

@@ -16,7 +16,7 @@
 
 static struct window_reason reason_of(uid_t uid, const char *token)
 {
-    struct window_reason reason = {.kind = WINDOW_TOKEN, .uid = uid};
+    struct window_reason reason = {.kind = WINDOW_TOKEN, .uid = uid, .count = 1};
 
     snprintf(reason.challenge.token, sizeof(reason.challenge.token), "%s", token);
     snprintf(reason.challenge.key_authorization, sizeof(reason.challenge.key_authorization),

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "keeper/window.h"
+#include "wicket/error.h"
+
+struct keeper;
+
+/*
+ * Challenge files as tokens: what the webroot's watcher tells becomes reasons of the window. A file
+ * holds its token beside whoever registered the same one, and lets go of its own hold only.
+ */
+
+/* Makes what is missing of the directories; that it cannot is only worth a line in the log. Before
+ * privileges are given up. */
+void webroot_tokens_prepare(struct keeper *keeper);
+int webroot_tokens_start(struct keeper *keeper, struct error *error);
+
+/* The reason has ended, its token was let go of. */
+void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason);
