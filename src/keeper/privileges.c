@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/privileges.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
 #include <sysexits.h>
 #include <unistd.h>
 
-/* To start: what full mode needs once, and what it needs for good. */
-static const cap_value_t full_start[] = {CAP_NET_ADMIN, CAP_KILL,       CAP_SETUID, CAP_SETGID,
-                                         CAP_SETPCAP,   CAP_SYS_CHROOT, CAP_CHOWN};
+#include "keeper/root.h"
+
+/* CAP_CHOWN is used at the start where it is there: to hand the control socket to its group. */
 static const cap_value_t full_kept[] = {CAP_NET_ADMIN, CAP_KILL,    CAP_SETUID,
                                         CAP_SETGID,    CAP_SETPCAP, CAP_SYS_CHROOT};
 static const cap_value_t full_responder[] = {CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_CHROOT};
@@ -34,7 +35,7 @@ int privileges_detect(enum privileges_mode *out, struct error *error)
         return error_set_errno(error, EX_OSERR, "cannot read this process's capabilities");
 
     bool net_admin = has(caps, sidecar_kept, COUNT(sidecar_kept));
-    bool full = geteuid() == 0 && has(caps, full_start, COUNT(full_start));
+    bool full = (geteuid() == 0 || root_is_given()) && has(caps, full_kept, COUNT(full_kept));
     cap_free(caps);
 
     if (!net_admin)
@@ -86,10 +87,26 @@ int privileges_reduce(enum privileges_mode mode, struct error *error)
     return 0;
 }
 
+/* Over exec, which gives root its capabilities and others only the ambient ones. */
+static bool pass_on(const cap_value_t *kept, size_t count)
+{
+    cap_t caps = geteuid() == 0 ? NULL : cap_get_proc();
+    bool good =
+        geteuid() == 0 ||
+        (caps != NULL && cap_set_flag(caps, CAP_INHERITABLE, (int)count, kept, CAP_SET) == 0 &&
+         cap_set_proc(caps) == 0);
+
+    for (size_t i = 0; good && caps != NULL && i < count; i++)
+        good = cap_set_ambient(kept[i], CAP_SET) == 0;
+    cap_free(caps);
+    return good;
+}
+
 bool privileges_for_responder(enum privileges_mode mode)
 {
     if (mode == PRIVILEGES_SIDECAR)
         return keep_only(NULL, 0);
     return bound(full_responder, COUNT(full_responder)) &&
-           keep_only(full_responder, COUNT(full_responder));
+           keep_only(full_responder, COUNT(full_responder)) &&
+           pass_on(full_responder, COUNT(full_responder));
 }

@@ -7,7 +7,9 @@
 
 /* What this process may do decides the mode; see wicket(1). */
 enum privileges_mode {
-    PRIVILEGES_FULL,    /* root with all that a separate account for the responder takes */
+    /* All that a separate account for the responder takes: root, or an account of the keeper's own
+     * with these capabilities, for which root has made the responder's root directory. */
+    PRIVILEGES_FULL,
     PRIVILEGES_SIDECAR, /* CAP_NET_ADMIN, and the responder under the same uid */
 };
 

@@ -11,6 +11,13 @@
 
 #define ROOT_PATH WICKET_RUNTIME_DIR "/empty"
 
+bool root_is_given(void)
+{
+    struct stat status;
+
+    return lstat(ROOT_PATH, &status) == 0 && S_ISDIR(status.st_mode) && status.st_uid == 0;
+}
+
 int root_open(int *out_fd, enum privileges_mode mode, struct error *error)
 {
     if (mode == PRIVILEGES_SIDECAR) {
@@ -18,7 +25,7 @@ int root_open(int *out_fd, enum privileges_mode mode, struct error *error)
         return *out_fd < 0 ? error_set_errno(error, EX_OSFILE, "cannot open /dev/null") : 0;
     }
 
-    if (mkdir(ROOT_PATH, 0555) != 0 && errno != EEXIST)
+    if (geteuid() == 0 && mkdir(ROOT_PATH, 0555) != 0 && errno != EEXIST)
         return error_set_errno(error, EX_CANTCREAT, "cannot create %s", ROOT_PATH);
     int fd = open(ROOT_PATH, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
@@ -29,6 +36,6 @@ int root_open(int *out_fd, enum privileges_mode mode, struct error *error)
 
 void root_remove(enum privileges_mode mode)
 {
-    if (mode == PRIVILEGES_FULL)
+    if (mode == PRIVILEGES_FULL && geteuid() == 0)
         rmdir(ROOT_PATH);
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stdbool.h>
+
 #include "keeper/privileges.h"
 #include "wicket/error.h"
 
@@ -10,3 +12,6 @@
  */
 int root_open(int *out_fd, enum privileges_mode mode, struct error *error);
 void root_remove(enum privileges_mode mode);
+
+/* Whether root has made the directory, for a keeper that is not root. */
+bool root_is_given(void);
