@@ -224,15 +224,18 @@ static void scan_round(struct webroot *webroot)
     }
 }
 
-static void note_trouble(struct webroot *webroot, int result, const struct error *error)
+static void note_result(struct webroot *webroot, int result, const struct error *error)
 {
-    const char *text = result < 0 ? error->text : "";
+    const char *trouble = result < 0 ? error->text : "";
 
-    if (strcmp(text, webroot->trouble.text) == 0)
+    if (result == webroot->result && strcmp(trouble, webroot->trouble) == 0)
         return;
     if (result < 0)
-        log_warnx("the webroot %s is not watched: %s", webroot->path, text);
-    memcpy(webroot->trouble.text, text, strlen(text) + 1);
+        log_warnx("the webroot %s is not watched: %s", webroot->path, trouble);
+    else
+        log_info("the webroot %s is %s", webroot->path, result == 0 ? "watched" : "not there");
+    webroot->result = result;
+    memcpy(webroot->trouble, trouble, strlen(trouble) + 1);
 }
 
 static void walk(struct webroot *webroot)
@@ -242,17 +245,12 @@ static void walk(struct webroot *webroot)
 
     webroot->walk_owed = false;
     int result = webroot_chain_walk(&webroot->chain, &changed, &error);
-    note_trouble(webroot, result, &error);
     if (changed) {
         scan_end(webroot);
         webroot->scan_owed = result == 0;
         vanish_all(webroot);
     }
-    if (changed && result == 0)
-        log_info("the webroot %s is watched", webroot->path);
-    else if (result > 0 && (changed || !webroot->was_walked))
-        log_info("the webroot %s is not there", webroot->path);
-    webroot->was_walked = true;
+    note_result(webroot, result, &error);
 }
 
 /* What is owed, a piece of it at a time. */
@@ -372,6 +370,7 @@ int webroot_start(struct webroot *webroot, int epoll_fd, const char *path,
     }
     webroot_chain_init(&webroot->chain, webroot->inotify.fd, webroot->path);
     webroot->walk_owed = true;
+    webroot->result = WEBROOT_NOT_WALKED;
     return 0;
 }
 

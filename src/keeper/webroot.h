@@ -26,6 +26,8 @@
 #define WEBROOT_LOG_LINES 10
 #define WEBROOT_LOG_MS    5000
 
+#define WEBROOT_NOT_WALKED 2
+
 struct webroot_handlers {
     /* A good file; told again when it was written again. -1 with the reason: it is no token, and
      * one that began with an earlier state of it has been told to vanish. `age_ms`: how long ago
@@ -47,8 +49,8 @@ struct webroot {
     struct event_source inotify, mounts, more;
     struct webroot_chain chain;
     bool walk_owed; /* a directory on the way may be another */
-    bool was_walked;
-    struct error trouble; /* what is in the way; "" when nothing is */
+    int result;     /* of the last walk, as it was told; or WEBROOT_NOT_WALKED */
+    char trouble[sizeof(((struct error *)NULL)->text)];
 
     struct webroot_entry *entries; /* by name */
     uint64_t generation;           /* of the scan; entries it did not meet are gone */
