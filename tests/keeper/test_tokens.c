@@ -60,6 +60,46 @@ static void a_reason_that_never_held_lets_nothing_go(void **state)
     tokens_deinit(&tokens);
 }
 
+static void a_file_is_nobodys_registration(void **state)
+{
+    struct tokens tokens = {0};
+    struct window_reason hook = reason_of(0, "one"), file = reason_of(0, "one");
+
+    (void)state;
+    file.is_file = true;
+    assert_non_null(tokens_hold(&tokens, &file));
+    const struct token *token = tokens_find(&tokens, "one");
+    assert_null(token_holder(token, 0));
+    assert_null(token_any_holder(token));
+    assert_ptr_equal(token_file_holder(token), &file);
+    assert_non_null(tokens_hold(&tokens, &hook));
+    assert_ptr_equal(token_holder(token, 0), &hook);
+    assert_ptr_equal(token_any_holder(token), &hook);
+    assert_ptr_equal(token_file_holder(token), &file);
+    assert_false(tokens_let_go(&tokens, &hook));
+    assert_null(token_any_holder(token));
+    assert_true(tokens_let_go(&tokens, &file));
+    tokens_deinit(&tokens);
+}
+
+/* Removed and registered again in one turn: the first has ended and is not taken yet. */
+static void what_has_ended_holds_nothing(void **state)
+{
+    struct tokens tokens = {0};
+    struct window_reason ended = reason_of(0, "one"), again = reason_of(0, "one");
+
+    (void)state;
+    assert_non_null(tokens_hold(&tokens, &ended));
+    ended.count = 0;
+    assert_null(token_holder(tokens_find(&tokens, "one"), 0));
+    assert_null(token_any_holder(tokens_find(&tokens, "one")));
+    assert_non_null(tokens_hold(&tokens, &again));
+    assert_ptr_equal(token_holder(tokens_find(&tokens, "one"), 0), &again);
+    assert_false(tokens_let_go(&tokens, &ended));
+    assert_true(tokens_let_go(&tokens, &again));
+    tokens_deinit(&tokens);
+}
+
 static struct link_validation validation_from(uint8_t last)
 {
     struct link_validation validation = {.family = AF_INET, .address = {192, 0, 2, last}};
@@ -125,6 +165,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_user_holds_for_itself),
         cmocka_unit_test(a_reason_that_never_held_lets_nothing_go),
+        cmocka_unit_test(a_file_is_nobodys_registration),
+        cmocka_unit_test(what_has_ended_holds_nothing),
         cmocka_unit_test(validators_are_counted_by_address),
         cmocka_unit_test(the_same_bytes_of_another_family_are_another_address),
         cmocka_unit_test(strangers_do_not_decide_how_much_memory_it_takes),
