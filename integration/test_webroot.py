@@ -395,6 +395,49 @@ def test_mounts(webroot):
     webroot.assert_served(challenge)
 
 
+# Mounts a FUSE file system that never answers, and lives until it is killed.
+HANGING = """
+import ctypes, os, signal, stat
+if not os.path.exists("/mnt/fuse"):
+    os.mknod("/mnt/fuse", stat.S_IFCHR | 0o600, os.makedev(10, 229))
+fuse = os.open("/mnt/fuse", os.O_RDWR)
+options = f"fd={fuse},rootmode=40000,user_id=0,group_id=0,allow_other"
+libc = ctypes.CDLL(None, use_errno=True)
+if libc.mount(b"hanging", b"/mnt/webroot", b"fuse", 0, options.encode()) != 0:
+    raise OSError(ctypes.get_errno(), "mount")
+print("mounted", flush=True)
+signal.pause()
+"""
+
+
+def test_file_system_that_does_not_answer(production, wicket):
+    """A server that is gone, or a user's own: the keeper asks it nothing."""
+    wicket.host.path(WEBROOT).mkdir()
+    server = wicket.host.start("/usr/bin/python3", "-c", HANGING, name="fuse server")
+    server.output.wait_for("^mounted$")
+    wicket.configure(CONFIG)
+    keeper = wicket.serve()
+    keeper.output.wait_for("is not watched: webroot: it is on a file system of type fuse")
+    token, key_authorization = wicket.add()
+    challenge_answered(wicket.lab, (token, key_authorization), HOST4, time.monotonic())
+    wicket.run("remove", token)
+    # The same while it is watched, and back.
+    wicket.host.run("umount", "-l", WEBROOT)
+    server.signal(signal.SIGKILL)
+    server.wait()
+    keeper.output.wait_for("the webroot .* is not there")
+    wicket.host.path(CHALLENGES).mkdir(parents=True)
+    keeper.output.wait_for("the webroot .* is watched")
+    said = len(keeper.output)
+    again = wicket.host.start("/usr/bin/python3", "-c", HANGING, name="fuse server")
+    again.output.wait_for("^mounted$")
+    keeper.output.wait_for("is not watched: webroot: it is on a file system of type fuse", said)
+    wicket.status()
+    wicket.host.run("umount", "-l", WEBROOT)
+    again.signal(signal.SIGKILL)
+    again.wait()
+
+
 def test_ten_thousand_files(webroot, tell):
     """More events than the kernel keeps; production and other tokens wait for nothing."""
     wanted, _ = webroot.wicket.add()

@@ -318,7 +318,8 @@ static void inotify_ready(void *owner, uint32_t events)
     }
     if (directory >= 0)
         close(directory);
-    work(webroot);
+    if (webroot->walk_owed || webroot->scan_owed)
+        ask_for_more(webroot, true);
 }
 
 static void mounts_ready(void *owner, uint32_t events)
@@ -327,9 +328,10 @@ static void mounts_ready(void *owner, uint32_t events)
 
     (void)events;
     webroot->walk_owed = true;
-    work(webroot);
+    ask_for_more(webroot, true);
 }
 
+/* Here and nowhere else, so that a round is not more than a round. */
 static void more_ready(void *owner, uint32_t events)
 {
     (void)events;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "keeper/webroot_file.h"
+#include "keeper/webroot_mount.h"
 #include "wicket/config.h"
 
 static int fail(const char *webroot, const char *name, struct error *error)
@@ -52,6 +53,17 @@ static int make(int parent, const char *name, bool inner, const struct account *
     return -1;
 }
 
+/* As make(), for which the parent is on a file system that answers. */
+static int make_checked(const char *webroot, int parent, const char *name, bool inner,
+                        const struct account *account, struct error *error)
+{
+    if (webroot_mount_check(parent, error) < 0)
+        return error_prefix(error, "%s: cannot create %s on the way (tokens.webroot)", webroot,
+                            name);
+    int fd = make(parent, name, inner, account);
+    return fd < 0 ? fail(webroot, name, error) : fd;
+}
+
 int webroot_create_directories(const char *webroot, const struct account *account,
                                struct error *error)
 {
@@ -65,10 +77,8 @@ int webroot_create_directories(const char *webroot, const struct account *accoun
         char *end = strchr(name, '/');
         size_t length = (size_t)(end - path);
         *end = '\0';
-        int fd =
-            make(parent, name, length > webroot_length, length >= webroot_length ? account : NULL);
-        if (fd < 0)
-            fail(webroot, name, error);
+        int fd = make_checked(webroot, parent, name, length > webroot_length,
+                              length >= webroot_length ? account : NULL, error);
         close(parent);
         parent = fd;
         name = end + 1;
