@@ -9,6 +9,7 @@ import pytest
 from lab import network
 from lab.lab import HOST4, HOST6, VISITORS4
 from lab.network import KeepAlive, get
+from lab.visitors import Visitors
 
 SOCKET = "/run/wicket/control.sock"
 
@@ -168,17 +169,23 @@ def test_reload_keeps_connections(lab, production, wicket, tell):
         half = network.connect(lab.outside, HOST4)
         half.sendall(f"GET {path} HTTP/1.1\r\n".encode())
         halves.append(half)
-    for number in range(10):
-        start = len(keeper.output)
-        inside, outside = VISITORS4[number % 2], VISITORS4[1 - number % 2]
-        wicket.configure(f"responder: {{deadline: 20s}}\nredirect: {{sources: [{inside}]}}\n")
-        keeper.signal(signal.SIGHUP)
-        keeper.output.wait_for("wicket.yaml: in force", start)
-        keeper.output.wait_for("replaced, the window stays open", start)
-        assert get(lab.outside, HOST4, source=inside).server == "responder"
-        assert get(lab.outside, HOST4, source=outside).server == "production"
-        assert get(lab.outside, HOST4, path, source=inside).body == challenge[1].encode()
-        assert kept.ask().server == "production"
+    always = VISITORS4[2]
+    with Visitors(lab.outside, [(always, HOST4)] * 8, rate=200) as visitors:
+        for number in range(100):
+            start = len(keeper.output)
+            inside, outside = VISITORS4[number % 2], VISITORS4[1 - number % 2]
+            wicket.configure(
+                f"responder: {{deadline: 20s}}\nredirect: {{sources: [{inside}, {always}]}}\n"
+            )
+            keeper.signal(signal.SIGHUP)
+            keeper.output.wait_for("wicket.yaml: in force", start)
+            keeper.output.wait_for("replaced, the window stays open", start)
+            assert get(lab.outside, HOST4, source=inside).server == "responder"
+            assert get(lab.outside, HOST4, source=outside).server == "production"
+            assert get(lab.outside, HOST4, path, source=inside).body == challenge[1].encode()
+            assert kept.ask().server == "production"
+    tally = visitors.tally()
+    assert set(tally) == {"responder 404"}
     for half in halves:
         half.sendall(b"Host: lab\r\nConnection: close\r\n\r\n")
         with half.makefile("rb") as stream:
@@ -188,7 +195,7 @@ def test_reload_keeps_connections(lab, production, wicket, tell):
     wicket.run("remove", challenge[0])
     assert keeper.stop() == 0
     wicket.assert_gone()
-    tell(f"10 reloads under {len(halves)} open connections, none cut")
+    tell(f"100 reloads under {len(halves)} open connections and {sum(tally.values())} fresh ones")
 
 
 def test_reload_limits(lab, production, wicket):

@@ -63,9 +63,12 @@ static bool bound(const cap_value_t *kept, size_t count)
 static bool keep_only(const cap_value_t *kept, size_t count)
 {
     cap_t caps = cap_init();
-    bool good = caps != NULL && cap_set_flag(caps, CAP_PERMITTED, (int)count, kept, CAP_SET) == 0 &&
-                cap_set_flag(caps, CAP_EFFECTIVE, (int)count, kept, CAP_SET) == 0 &&
-                cap_set_proc(caps) == 0;
+    /* cap_set_flag does not take an empty list. */
+    bool good =
+        caps != NULL &&
+        (count == 0 || (cap_set_flag(caps, CAP_PERMITTED, (int)count, kept, CAP_SET) == 0 &&
+                        cap_set_flag(caps, CAP_EFFECTIVE, (int)count, kept, CAP_SET) == 0)) &&
+        cap_set_proc(caps) == 0;
 
     cap_free(caps);
     return good;

@@ -83,11 +83,16 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     uint64_t now_ms = event_now_ms();
     uint64_t ends_ms = keeper->window.armed_ms + keeper->config->window.lease_ms;
     uint64_t left_ms = keeper->in_force && ends_ms > now_ms ? ends_ms - now_ms : 0;
+    struct redirect_counters counters = {0};
 
+    redirect_read_counters(keeper->redirect, &counters, NULL);
     if (redirect_replace(keeper->redirect, fresh, left_ms, error) < 0)
         return -1;
     log_info("the table was replaced%s", left_ms > 0 ? ", the window stays open" : "");
-    /* Its counters began anew. */
+    /* Its counters begin anew; what the window has counted so far is not lost, since the difference
+     * that is taken wraps around. */
+    keeper->before.redirected -= counters.redirected;
+    keeper->before.arrived -= counters.arrived;
     arrival_begin(&keeper->arrival, 0, 0);
     return 0;
 }
