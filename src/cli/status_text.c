@@ -61,6 +61,9 @@ static void write_state(FILE *out, const json_t *root)
     } else {
         fprintf(out, "%s\n", PLAIN(root, "state"));
     }
+    if (json_is_true(json_object_get(root, "stateless"))) {
+        fprintf(out, "stateless: tokens that nobody registered are answered for one account\n");
+    }
     if (json_is_string(json_object_get(root, "trouble"))) {
         fprintf(out, "TROUBLE: %s\n", PLAIN(root, "trouble"));
     }

@@ -107,11 +107,12 @@ static void test_lease(void **state)
 {
     (void)state;
     static const char json[] = "{\"version\":1,\"running\":true,\"state\":\"open\",\"window\":{"
-                               "\"redirected\":true,\"lease_left_ms\":4000}}";
+                               "\"redirected\":true,\"lease_left_ms\":4000},\"stateless\":true}";
     struct error error = {0};
     char *text = render(json, sizeof json - 1, &error);
     assert_non_null(text);
     assert_non_null(strstr(text, "\nlease: the kernel gives port 80 back in 4 s unless"));
+    assert_non_null(strstr(text, "\nstateless: "));
     free(text);
 }
 
