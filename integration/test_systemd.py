@@ -7,6 +7,7 @@ import pytest
 from lab.lab import HOST4, HOST6, VALIDATORS6
 from lab.machine import Machine
 from lab.network import get
+from lab.wicket import PREFIX, new_challenge
 
 NAME = "www.example.lab"
 UNITS = ["wicket.socket", "wicket.service", "wicket-renew@certbot.service"]
@@ -25,6 +26,7 @@ def follow(machine, pattern, *arguments):
         *("sh", "-c", 'journalctl --no-pager -n all -f "$@" | grep -m 1 -E "$PATTERN"', "sh"),
         *arguments,
         prefix=("env", f"PATTERN={pattern}"),
+        timeout=8,
     ).stdout
 
 
@@ -96,6 +98,22 @@ def test_access_by_group(lab, machine):
     refused = machine.run("wicket", "status", prefix=as_user("stranger"), check=False)
     assert refused.returncode == 77
     assert "group wicket" in refused.stderr
+
+
+def test_webroot_of_a_member(lab, machine):
+    """A client that only writes files, with an account of its own, while the service runs."""
+    machine.run("useradd", "--groups", "wicket", "member")
+    machine.systemctl("start", "wicket.socket")
+    token, key_authorization = new_challenge()
+    script = f'printf {key_authorization} >"$WICKET_WEBROOT{PREFIX}{token}"; exec tail -f /dev/null'
+    machine.run(
+        *("systemd-run", "--unit=client", "--uid=member", "--setenv=PATH=/usr/local/bin:/bin"),
+        *("wicket", "run", "--", "sh", "-c", f"umask 022; {script}"),
+    )
+    follow(machine, "port 80 is redirected", "-u", "wicket.service")
+    answer = get(lab.outside, HOST4, PREFIX + token)
+    assert answer.body == key_authorization.encode()
+    machine.systemctl("stop", "client.service")
 
 
 def test_reload_and_restart(lab, machine):
