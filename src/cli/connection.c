@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -57,9 +58,16 @@ static int check_listener(int fd, const char *path, struct error *error)
     return 0;
 }
 
-static int connect_to(int fd, const struct settings *settings, enum connection_state *state,
-                      struct error *error)
+static int connect_to(int fd, const struct settings *settings, uint64_t deadline_ms,
+                      enum connection_state *state, struct error *error)
 {
+    /* Connecting waits for room in the queue of a keeper that does not accept, and sending for room
+     * in that of one that does not read; without this, for ever. */
+    const long left_ms = deadline_left(deadline_ms) + 1L; /* 0 would be for ever */
+    const struct timeval patience = {.tv_sec = left_ms / 1000, .tv_usec = left_ms % 1000 * 1000};
+    if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience) < 0) {
+        return error_set_errno(error, EX_OSERR, "cannot make a socket");
+    }
     const char *path = settings->config.control.socket;
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, strlen(path) + 1);
@@ -75,6 +83,9 @@ static int connect_to(int fd, const struct settings *settings, enum connection_s
     case ECONNREFUSED:
         *state = CONNECTION_NOBODY;
         return 0;
+    case EAGAIN:
+        return error_set(error, EX_TEMPFAIL, "%s: the keeper there takes no more connections",
+                         path);
     case EACCES:
     case EPERM:
         return error_set(error, EX_NOPERM,
@@ -166,7 +177,7 @@ int connection_attempt(struct connection *out, const struct settings *settings,
     if (connection.fd < 0) {
         return error_set_errno(error, EX_OSERR, "cannot make a socket");
     }
-    int result = connect_to(connection.fd, settings, state, error);
+    int result = connect_to(connection.fd, settings, deadline_ms, state, error);
     if (result == 0 && *state == CONNECTION_READY) {
         result = be_greeted(&connection, settings, deadline_ms, state, error);
     }

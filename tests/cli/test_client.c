@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "cli/deadline.h"
 #include "fake.h"
@@ -141,6 +142,46 @@ static void test_no_greeting_in_time(void **state)
         connection_find(&connection, &fake.settings, deadline_in(100), &running, &error), -1);
     assert_int_equal(error.exit_code, EX_TEMPFAIL);
     fake_stop(&fake);
+}
+
+/* A listener that never accepts. */
+static void test_full_queue(void **state)
+{
+    (void)state;
+    struct settings settings = {0};
+    config_init(&settings.config);
+    char directory[] = "/tmp/wicket-queue-XXXXXX";
+    assert_non_null(mkdtemp(directory));
+    snprintf(settings.config.control.socket, sizeof settings.config.control.socket, "%s/s",
+             directory);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    strcpy(address.sun_path, settings.config.control.socket);
+    const int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(listener, 0), 0);
+    int clients[8];
+    size_t count = 0;
+    do {
+        clients[count] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    } while (connect(clients[count], (struct sockaddr *)&address, sizeof address) == 0 &&
+             ++count < sizeof clients / sizeof clients[0]);
+    assert_in_range(count, 1, 7);
+    struct connection connection = CONNECTION_CLOSED;
+    struct error error = {0};
+    bool running;
+    assert_int_equal(connection_find(&connection, &settings, deadline_in(50), &running, &error),
+                     -1);
+    assert_int_equal(error.exit_code, EX_TEMPFAIL);
+    assert_non_null(strstr(error.text, "takes no more connections"));
+    close(listener);
+    /* Now the file is what a killed keeper leaves: nobody. */
+    assert_int_equal(connection_find(&connection, &settings, deadline_in(50), &running, &error), 0);
+    assert_false(running);
+    for (size_t i = 0; i <= count; i++)
+        close(clients[i]);
+    unlink(settings.config.control.socket);
+    rmdir(directory);
+    config_deinit(&settings.config);
 }
 
 /* What is sent in place of a good greeting, and what the client says. */
@@ -353,6 +394,7 @@ int main(void)
         cmocka_unit_test(test_end_before_the_greeting_is_tried_again),
         cmocka_unit_test(test_end_before_every_greeting),
         cmocka_unit_test(test_no_greeting_in_time),
+        cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_bad_greetings),
         cmocka_unit_test(test_other_configuration_without_a_wish),
         cmocka_unit_test(test_refusal_in_place_of_a_greeting),
