@@ -47,6 +47,24 @@ void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan
     };
 }
 
+/* Without CAP_KILL the responder is killed in its own name. Nobody can use the moment: real and
+ * saved uid stay the keeper's, and these are what others need. */
+static bool kill_process(const struct child *child)
+{
+    uid_t own = geteuid();
+
+    if (pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0) == 0)
+        return true;
+    if (errno != EPERM || setresuid((uid_t)-1, child->setup.uid, (uid_t)-1) != 0)
+        return false;
+    bool killed = pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0) == 0;
+    int reason = errno;
+    if (setresuid((uid_t)-1, own, (uid_t)-1) != 0)
+        abort(); /* the saved uid is always open to it */
+    errno = reason;
+    return killed;
+}
+
 /* The link is of no use any more: the process must go, whatever state it is in. */
 static void begin_death(struct child *child)
 {
@@ -56,7 +74,7 @@ static void begin_death(struct child *child)
     child->due_ms = UINT64_MAX;
     event_close(child->epoll_fd, &child->link);
     packets_free(child);
-    if (pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0) != 0 && errno != ESRCH)
+    if (!kill_process(child) && errno != ESRCH)
         log_error("cannot kill the responder");
     if (child->was_up) {
         child->was_up = false;
@@ -281,7 +299,7 @@ void child_stop(struct child *child)
     event_close(child->epoll_fd, &child->link);
     packets_free(child);
     if (child->process.fd >= 0) {
-        pidfd_send_signal(child->process.fd, SIGKILL, NULL, 0);
+        kill_process(child);
         while (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED) != 0 && errno == EINTR)
             continue;
         event_close(child->epoll_fd, &child->process);

@@ -10,7 +10,10 @@
 
 #include "keeper/root.h"
 
-/* CAP_CHOWN is used at the start where it is there: to hand the control socket to its group. */
+/* What full mode takes. CAP_CHOWN is used too where it is there, at the start: to hand the control
+ * socket to its group; and CAP_KILL, without which killing the responder is a matter of SETUID. */
+static const cap_value_t full_needed[] = {CAP_NET_ADMIN, CAP_SETUID, CAP_SETGID, CAP_SETPCAP,
+                                          CAP_SYS_CHROOT};
 static const cap_value_t full_kept[] = {CAP_NET_ADMIN, CAP_KILL,    CAP_SETUID,
                                         CAP_SETGID,    CAP_SETPCAP, CAP_SYS_CHROOT};
 static const cap_value_t full_responder[] = {CAP_SETUID, CAP_SETGID, CAP_SETPCAP, CAP_SYS_CHROOT};
@@ -35,7 +38,7 @@ int privileges_detect(enum privileges_mode *out, struct error *error)
         return error_set_errno(error, EX_OSERR, "cannot read this process's capabilities");
 
     bool net_admin = has(caps, sidecar_kept, COUNT(sidecar_kept));
-    bool full = (geteuid() == 0 || root_is_given()) && has(caps, full_kept, COUNT(full_kept));
+    bool full = (geteuid() == 0 || root_is_given()) && has(caps, full_needed, COUNT(full_needed));
     cap_free(caps);
 
     if (!net_admin)
@@ -60,16 +63,21 @@ static bool bound(const cap_value_t *kept, size_t count)
     return true;
 }
 
+/* Those of them that are there. */
 static bool keep_only(const cap_value_t *kept, size_t count)
 {
+    cap_t now = cap_get_proc();
     cap_t caps = cap_init();
-    /* cap_set_flag does not take an empty list. */
-    bool good =
-        caps != NULL &&
-        (count == 0 || (cap_set_flag(caps, CAP_PERMITTED, (int)count, kept, CAP_SET) == 0 &&
-                        cap_set_flag(caps, CAP_EFFECTIVE, (int)count, kept, CAP_SET) == 0)) &&
-        cap_set_proc(caps) == 0;
+    bool good = now != NULL && caps != NULL;
 
+    for (size_t i = 0; good && i < count; i++) {
+        cap_flag_value_t value = CAP_CLEAR;
+        good = cap_get_flag(now, kept[i], CAP_PERMITTED, &value) == 0 &&
+               cap_set_flag(caps, CAP_PERMITTED, 1, &kept[i], value) == 0 &&
+               cap_set_flag(caps, CAP_EFFECTIVE, 1, &kept[i], value) == 0;
+    }
+    good = good && cap_set_proc(caps) == 0;
+    cap_free(now);
     cap_free(caps);
     return good;
 }
