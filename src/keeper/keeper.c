@@ -361,9 +361,9 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         open_up(keeper, error) < 0)
         return -1;
     webroot_tokens_prepare(keeper);
-    if (privileges_reduce(keeper->mode, error) < 0 || watch(keeper, error) < 0 ||
-        webroot_tokens_start(keeper, error) < 0)
+    if (privileges_reduce(keeper->mode, error) < 0 || watch(keeper, error) < 0)
         return -1;
+    webroot_tokens_start(keeper);
     keeper->responder_path = strdup(responder);
     if (keeper->responder_path == NULL)
         return error_set(error, EX_OSERR, "out of memory");

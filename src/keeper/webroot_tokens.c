@@ -134,10 +134,13 @@ void webroot_tokens_prepare(struct keeper *keeper)
         log_warnx("%s; challenge files are taken once it is there", error.text);
 }
 
-int webroot_tokens_start(struct keeper *keeper, struct error *error)
+void webroot_tokens_start(struct keeper *keeper)
 {
-    return webroot_start(&keeper->webroot, keeper->epoll_fd, keeper->config->tokens.webroot,
-                         &handlers, keeper, error);
+    struct error error;
+
+    if (webroot_start(&keeper->webroot, keeper->epoll_fd, keeper->config->tokens.webroot, &handlers,
+                      keeper, &error) < 0)
+        log_warnx("%s; challenge files are not taken", error.text);
 }
 
 void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "keeper/window.h"
-#include "wicket/error.h"
 
 struct keeper;
 
@@ -14,7 +13,8 @@ struct keeper;
 /* Makes what is missing of the directories; that it cannot is only worth a line in the log. Before
  * privileges are given up. */
 void webroot_tokens_prepare(struct keeper *keeper);
-int webroot_tokens_start(struct keeper *keeper, struct error *error);
+/* Hooks work without it: that it cannot be watched is worth no more than a line either. */
+void webroot_tokens_start(struct keeper *keeper);
 
 /* The reason has ended, its token was let go of. */
 void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason);

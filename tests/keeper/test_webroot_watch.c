@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -577,6 +577,33 @@ static void nothing_is_left_open(void **state)
     assert_int_equal(before, after);
 }
 
+/* Whatever it runs out of at the start, it leaves nothing behind. */
+static void no_descriptors(void **state)
+{
+    struct rig *rig = *state;
+    struct rlimit old, few;
+    struct error error;
+
+    rig->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    few = old;
+    for (rlim_t spare = 0; spare < 3; spare++) {
+        int next = fcntl(rig->epoll_fd, F_DUPFD_CLOEXEC, 0);
+        assert_true(next >= 0);
+        close(next);
+        few.rlim_cur = (rlim_t)next + spare;
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+        int result =
+            webroot_start(&rig->webroot, rig->epoll_fd, rig->webroot_path, &handlers, rig, &error);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+        assert_int_equal(result, -1);
+        assert_non_null(strstr(error.text, "cannot watch the webroot"));
+        int after = fcntl(rig->epoll_fd, F_DUPFD_CLOEXEC, 0);
+        assert_int_equal(after, next);
+        close(after);
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -596,6 +623,7 @@ int main(void)
         TEST(rounds),
         TEST(lost_events),
         TEST(nothing_is_left_open),
+        TEST(no_descriptors),
     };
 
     return cmocka_run_group_tests_name("webroot_watch", tests, NULL, NULL);
