@@ -197,8 +197,10 @@ static bool front_make_room(struct front *front, uint64_t now_ms)
     return !front->paused;
 }
 
-void front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
+bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
 {
+    bool accepted = false;
+
     for (unsigned i = 0; i < ACCEPTS_AT_ONCE && front_make_room(front, now_ms); i++) {
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof(peer);
@@ -207,11 +209,12 @@ void front_accept(struct front *front, struct listener *listener, uint64_t now_m
 
         if (fd >= 0) {
             front_take(front, fd, &peer, now_ms);
+            accepted = true;
             continue;
         }
         switch (errno) {
         case EAGAIN:
-            return;
+            return accepted;
         case EMFILE:
         case ENFILE:
             front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
@@ -224,12 +227,18 @@ void front_accept(struct front *front, struct listener *listener, uint64_t now_m
             break;
         }
     }
+    return accepted;
 }
 
-void front_accept_all(struct front *front, uint64_t now_ms)
+bool front_accept_all(struct front *front, uint64_t now_ms)
 {
-    for (size_t i = 0; i < front->listener_count; i++)
-        front_accept(front, &front->listeners[i], now_ms);
+    bool accepted = false;
+
+    for (size_t i = 0; i < front->listener_count; i++) {
+        if (front_accept(front, &front->listeners[i], now_ms))
+            accepted = true;
+    }
+    return accepted;
 }
 
 /* ---- deadlines ---- */
