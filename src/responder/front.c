@@ -190,9 +190,13 @@ static void front_take(struct front *front, int fd, const struct sockaddr_storag
         connections_wait(front->connections, connection);
 }
 
+/* The bound on all connections is one that strangers can reach. Somebody makes room then, and only
+ * where nobody can does the keeper hear of it: it would give the window up. */
 static bool front_make_room(struct front *front, uint64_t now_ms)
 {
-    if (front->connections->count >= front->connections->max)
+    struct connections *connections = front->connections;
+
+    if (connections->count >= connections->max && !connections_evict(connections))
         front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
     return !front->paused;
 }
