@@ -124,6 +124,8 @@ def sidecar(uid):
 def test_sidecar(lab, production, wicket, uid):
     lab.host.run("install", "-d", "-o", str(uid), "/run/wicket")
     keeper = wicket.serve(prefix=sidecar(uid))
+    # The client is of the same account: nobody talks to a keeper of a third one.
+    wicket.prefix = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--"]
     assert wicket.status()["mode"] == "sidecar"
     check_challenge(lab, wicket)
     assert capabilities(process_status(keeper.pid), "CapEff") == {NET_ADMIN}

@@ -30,6 +30,7 @@ class Wicket:
         self.lab = lab
         self.host = host or lab.host
         self._options = ()
+        self.prefix = ()  # of commands, unless they have their own
 
     def configure(self, text):
         (self.lab.directory / "wicket.yaml").write_text(text)
@@ -45,6 +46,7 @@ class Wicket:
         return keeper
 
     def run(self, *arguments, check=True, **more):
+        more.setdefault("prefix", self.prefix)
         return self.host.run(*self.command(*arguments), check=check, **more)
 
     def status(self):
