@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/publish.h"
 
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "cli/selfcheck.h"
 #include "wicket/log.h"
@@ -34,6 +37,55 @@ int publish_withdraw(struct connection *connection, const char *token, const cha
     return connection_ask(connection, &request, NULL, CONNECTION_ANSWER_MS, note, error);
 }
 
+static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM};
+
+/* Whoever is interrupted between registering a token and knowing that it is served would leave it
+ * behind: these wait until it is known, seconds at most. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
+        sigaddset(&held, ending_signals[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static bool is_interrupted(void)
+{
+    sigset_t waiting;
+    bool any = false;
+    sigpending(&waiting);
+    for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
+        any = any || sigismember(&waiting, ending_signals[i]) == 1;
+    }
+    return any;
+}
+
+static int prove(struct connection *connection, const struct challenge *challenge,
+                 struct error *error)
+{
+    if (selfcheck(connection, challenge, error) < 0) {
+        return -1;
+    }
+    if (!is_interrupted() && settle(connection, error) < 0) {
+        return -1;
+    }
+    return is_interrupted() ? error_set(error, EX_TEMPFAIL, "interrupted; the token is withdrawn")
+                            : 0;
+}
+
+static void withdraw(struct connection *connection, const struct challenge *challenge,
+                     const char *purpose)
+{
+    char note[CONTROL_TEXT_MAX];
+    struct error error;
+    if (publish_withdraw(connection, challenge->token, purpose, note, &error) < 0) {
+        log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
+                  error.text);
+    }
+}
+
 int publish(struct connection *connection, const struct challenge *challenge, const char *purpose,
             struct error *error)
 {
@@ -42,18 +94,16 @@ int publish(struct connection *connection, const struct challenge *challenge, co
                   "more than %d",
                   strlen(challenge->key_authorization), CHALLENGE_VALIDATOR_READS);
     }
-    if (add(connection, challenge, purpose, error) < 0) {
-        return -1;
+    sigset_t before;
+    hold_signals(&before);
+    int result = add(connection, challenge, purpose, error);
+    if (result == 0) {
+        result = prove(connection, challenge, error);
+        if (result < 0 && connection->fd >= 0) {
+            withdraw(connection, challenge, purpose);
+        }
     }
-    if (selfcheck(connection, challenge, error) == 0 && settle(connection, error) == 0) {
-        return 0;
-    }
-    char note[CONTROL_TEXT_MAX];
-    struct error second;
-    if (connection->fd >= 0 &&
-        publish_withdraw(connection, challenge->token, purpose, note, &second) < 0) {
-        log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
-                  second.text);
-    }
-    return -1;
+    /* One that waits ends the process here, as it would have. */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
 }

@@ -2,11 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "build.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/deadline.h"
 #include "cli/document.h"
+#include "cli/elsewhere.h"
 #include "cli/settings.h"
 #include "cli/status_text.h"
 
@@ -36,6 +38,20 @@ static int ask(struct connection *connection, bool json, struct error *error)
     return result;
 }
 
+static int nothing_answers(const struct settings *settings, bool json, struct error *error)
+{
+    bool known;
+    if (elsewhere_check(WICKET_RUNTIME_DIR, settings, &known, error) < 0) {
+        return -1;
+    }
+    if (!known && !json) {
+        printf("no keeper answers at %s; whether one runs elsewhere is for root to see\n",
+               settings->config.control.socket);
+        return 0;
+    }
+    return print_document(nothing_runs, sizeof nothing_runs - 1, json, error);
+}
+
 static int status(const struct invocation *invocation, struct error *error)
 {
     struct settings settings;
@@ -50,7 +66,7 @@ static int status(const struct invocation *invocation, struct error *error)
     if (running) {
         result = ask(&connection, json, error);
     } else if (result == 0) {
-        result = print_document(nothing_runs, sizeof nothing_runs - 1, json, error);
+        result = nothing_answers(&settings, json, error);
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/escape.h"
 #include "wicket/duration.h"
 #include "wicket/quote.h"
 
 #define LINE_MAX_BYTES 800
 
-/* `text` without quotes around it, every byte that is not printable ASCII escaped. */
+/* Every byte that is not printable ASCII escaped. */
 #define PLAIN(json, key) plain((char[LINE_MAX_BYTES]){0}, LINE_MAX_BYTES, (json), (key))
 #define TIME(ms)         duration_describe((char[DURATION_TEXT]){0}, DURATION_TEXT, (ms))
 
@@ -21,12 +22,8 @@ static const char *plain(char *out, size_t capacity, const json_t *object, const
     if (!json_is_string(value)) {
         return "?";
     }
-    quote_bytes(out, capacity, json_string_value(value), json_string_length(value));
-    const size_t length = strlen(out);
-    if (length > 1 && out[length - 1] == '"') {
-        out[length - 1] = '\0';
-    }
-    return out + 1;
+    escape_copy(out, capacity, json_string_value(value), json_string_length(value));
+    return out;
 }
 
 static uint64_t number(const json_t *object, const char *key)

@@ -59,12 +59,17 @@ static bool bound(const cap_value_t *kept, size_t count)
     return true;
 }
 
+/* cap_set_flag(3) takes no empty list for an answer. */
+static bool add_all(cap_t caps, cap_flag_t set, const cap_value_t *kept, size_t count)
+{
+    return count == 0 || cap_set_flag(caps, set, (int)count, kept, CAP_SET) == 0;
+}
+
 static bool keep_only(const cap_value_t *kept, size_t count)
 {
     cap_t caps = cap_init();
-    bool good = caps != NULL && cap_set_flag(caps, CAP_PERMITTED, (int)count, kept, CAP_SET) == 0 &&
-                cap_set_flag(caps, CAP_EFFECTIVE, (int)count, kept, CAP_SET) == 0 &&
-                cap_set_proc(caps) == 0;
+    bool good = caps != NULL && add_all(caps, CAP_PERMITTED, kept, count) &&
+                add_all(caps, CAP_EFFECTIVE, kept, count) && cap_set_proc(caps) == 0;
 
     cap_free(caps);
     return good;

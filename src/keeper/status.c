@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "keeper/keeper.h"
 
 /* json_pack has no unsigned 64 bit number; none of these comes near the top bit. */
@@ -61,8 +62,8 @@ static json_t *window_json(const struct keeper *keeper, uint64_t now_ms)
     if (window->state != WINDOW_OPEN)
         return json_null();
     uint64_t limit_ms = window->limit_at_ms;
-    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms), "limit_in_ms",
-                     number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
+    return json_pack("{s:o, s:o, s:o, s:b}", "open_ms", number(now_ms - window->opened_ms),
+                     "limit_in_ms", number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
                      number(keeper->config->window.lease_ms), "redirected", window->leased);
 }
 
@@ -104,14 +105,21 @@ static json_t *validators_json(const struct keeper *keeper)
 static json_t *counters_json(struct keeper *keeper)
 {
     struct redirect_counters table = {0};
+    struct redirect_count sum = {0};
 
     redirect_read_counters(keeper->redirect, &table, NULL);
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        sum.redirected += table.family[i].redirected;
+        sum.arrived += table.family[i].arrived;
+        sum.missing += table.family[i].missing;
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
                      number(keeper->window.windows), "tokens", number(keeper->tokens_total),
                      "validations", number(keeper_validations(keeper)), "addresses",
                      number(validators_since(&keeper->validators, 0)), "turned_away",
-                     number(keeper_turned_away(keeper)), "redirected", number(table.redirected),
-                     "arrived", number(table.arrived), "guarded", number(table.guarded));
+                     number(keeper_turned_away(keeper)), "redirected", number(sum.redirected),
+                     "arrived", number(sum.arrived), "missing", number(sum.missing), "guarded",
+                     number(table.guarded));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
@@ -133,15 +141,19 @@ static size_t runs(const struct keeper *keeper)
 
 static char *render(struct keeper *keeper, uint64_t now_ms)
 {
-    json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "version", 1,
-        "running", 1, "pid", (int)getpid(), "mode",
-        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", keeper->config->path,
-        "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
-        "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
-        window_json(keeper, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
-        number(runs(keeper)), "counters", counters_json(keeper), "validators",
-        validators_json(keeper), "last_shut", shut_json(keeper, now_ms));
+    char path[sizeof(keeper->config->path)];
+
+    /* A path is bytes, JSON is UTF-8. */
+    escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
+    json_t *document =
+        json_pack("{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+                  "version", 1, "running", 1, "pid", (int)getpid(), "mode",
+                  keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", path, "state",
+                  state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
+                  "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble),
+                  "window", window_json(keeper, now_ms), "reasons", reasons_json(keeper, now_ms),
+                  "runs", number(runs(keeper)), "counters", counters_json(keeper), "validators",
+                  validators_json(keeper), "last_shut", shut_json(keeper, now_ms));
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 
     json_decref(document);

@@ -7,7 +7,7 @@
 #include "responder/connections.h"
 #include "responder/head.h"
 #include "responder/http.h"
-#include "responder/log_limit.h"
+#include "base/log_limit.h"
 #include "wicket/error.h"
 #include "wicket/link.h"
 
