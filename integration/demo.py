@@ -173,8 +173,8 @@ def describe(story, record):
         story.say(f"visitors {phase:<7} {got or 'none'}")
     addresses = {event["address"] for event in story.details("validation")}
     story.say(
-        f"window           open {record.get('window_s', '?')} s, {record['validations']} validations"
-        f" from {len(addresses)} addresses"
+        f"window           open {record.get('window_s', '?')} s,"
+        f" {record['validations']} validations from {len(addresses)} addresses"
     )
     certificate = record.get("certificate")
     if certificate:

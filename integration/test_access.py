@@ -19,8 +19,7 @@ def as_user(name):
 def keeper(production, wicket):
     process = wicket.serve()
     yield process
-    assert process.stop() == 0
-    wicket.assert_gone()
+    wicket.leave(process)
 
 
 def test_socket_is_for_root_and_the_group(lab, keeper):
@@ -112,7 +111,7 @@ def test_accounts(lab, production, wicket):
     assert wicket.status()["counters"]["windows"] == 0
     token, _ = wicket.add()
     wicket.run("remove", token)
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
 
 
 def test_a_thousand_tokens(lab, wicket, keeper):
@@ -183,4 +182,4 @@ def test_another_configuration(lab, production, wicket):
     assert refused.returncode == 78
     assert "/mnt/other.yaml" in refused.stderr
     assert "/usr/local/etc/wicket/wicket.yaml" in refused.stderr
-    assert keeper.stop() == 0
+    wicket.leave(keeper)

@@ -117,7 +117,7 @@ def test_a_copy_without_the_others(lab, production):
     assert "wicket-keeper is missing: looked in /mnt/elsewhere" in served.stderr
 
 
-def test_beside_each_other_in_a_build_tree(lab, production):
+def test_beside_each_other_in_a_build_tree(lab, production, wicket):
     lab.host.run("mkdir", "/mnt/tree")
     for path in PROGRAMS.values():
         lab.host.run("cp", f"/usr/local/{path}", "/mnt/tree/")
@@ -126,7 +126,7 @@ def test_beside_each_other_in_a_build_tree(lab, production):
     assert os.readlink(f"/proc/{keeper.pid}/exe").endswith("/tree/wicket-keeper")
     commands = [command[0] for command in lab.host.processes().values()]
     assert b"/mnt/tree/wicket-responder" in commands
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
 
 
 def test_version_and_help(wicket):

@@ -102,11 +102,15 @@ def test_renewal(lab, production, wicket, certbot):
     renew = ["certbot", "renew", "-n", "--force-renewal", "--no-random-sleep-on-renew"]
     for option in ("config", "work", "logs"):
         renew += [f"--{option}-dir", f"/mnt/certbot/{option}"]
-    result = certbot.run(["wicket", "run", "--", *renew])
+    for _ in range(5):
+        result = certbot.run(["wicket", "run", "--", *renew])
+        last = result.stderr.strip().splitlines()[-1]
+        # In spite of its settings pebble reuses an authorization now and then: no hook is called.
+        if "no window was opened" not in last:
+            break
     second, names = certbot.certificate()
     assert first != second
     assert names == NAMES[:1]
-    last = result.stderr.strip().splitlines()[-1]
     assert "1 token, 3 validations from 3 addresses" in last
 
 
@@ -174,5 +178,4 @@ def test_client_without_root(lab, production, wicket):
     lab.ca.set_name(NAMES[0], [HOST4], [HOST6])
     certbot.run(certbot.manual(NAMES[:1]))
     assert certbot.certificate()[1] == NAMES[:1]
-    assert keeper.stop() == 0
-    wicket.assert_gone()
+    wicket.leave(keeper)

@@ -49,10 +49,10 @@ def test_nothing_outlives_a_lab(work, installed):
     assert not directory.exists()
 
 
-def test_nothing_outlives_a_killed_test(tmp_path, installed):
+def test_nothing_outlives_a_killed_test(work, installed):
     """The hosts end with the process that made them, also by SIGKILL."""
     path = str(Path(__file__).parent)
-    code = CHILD.format(path=path, programs=str(installed), directory=str(tmp_path))
+    code = CHILD.format(path=path, programs=str(installed), directory=str(work))
     child = subprocess.Popen(
         [sys.executable, "-B", "-c", code], stdout=subprocess.PIPE, text=True
     )

@@ -82,7 +82,7 @@ def test_one_keeper_serves_many_hooks(lab, production, wicket):
 
 def test_hooks_that_meet_a_leaving_keeper(lab, production, wicket):
     """Each finds a keeper, be it the one that was leaving or the next."""
-    for _ in range(3):
+    for _ in range(2):
         token, _ = wicket.add()
         wicket.run("remove", token)
         seen = len(lab.journal.lines)

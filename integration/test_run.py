@@ -181,7 +181,7 @@ def test_status(lab, production, wicket):
     assert shut["state"] in ("draining", "armed")
     assert shut["last_shut"]["reason"] == "nothing is pending any more"
     assert wicket.run("status").stdout.startswith("SHUT")
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
 
 
 def test_status_of_many_tokens(lab, production, wicket):
@@ -190,4 +190,4 @@ def test_status_of_many_tokens(lab, production, wicket):
     tokens = [wicket.add()[0] for _ in range(80)]
     assert [reason["token"] for reason in wicket.status()["reasons"]] == tokens
     assert len(wicket.run("status", "--json").stdout) > 8192
-    assert keeper.stop() == 0
+    wicket.leave(keeper)

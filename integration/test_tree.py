@@ -8,7 +8,7 @@ import pytest
 from lab.programs import TOP
 
 PROSE = ["README.md", *(f"man/{path.name}" for path in sorted((TOP / "man").glob("*.scd")))]
-# What looks like a path of this tree: the first part is a folder at the top, or it ends as files do.
+# What looks like a path of this tree: its first part is a folder at the top.
 FOLDERS = "include|src|etc|tests|integration|man|.ci"
 PATH = re.compile(rf"(?<![\w/.$~-])(?:\./)?((?:{FOLDERS})/[\w./-]*[\w])")
 LICENSE = "SPDX-License-Identifier: GPL-2.0-or-later"

@@ -94,7 +94,7 @@ def test_validator_of_a_window_that_shuts(lab, production, wicket, address):
     wait_connections(wicket, 1)
     # The other token goes; then the window shuts, since the keeper is stopped and re-arms no more.
     wicket.run("remove", other)
-    keeper.stop_writing()
+    keeper.freeze()
     answered_by(lab, "production", address)
     connection.sendall(b"\r\n")
     with connection.makefile("rb") as stream:
@@ -102,7 +102,7 @@ def test_validator_of_a_window_that_shuts(lab, production, wicket, address):
     assert (answer.status, answer.body) == (200, key_authorization.encode())
     connection.close()
     keeper.signal(signal.SIGCONT)
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
 
 
 def test_connection_outlives_its_token(lab, production, wicket):
@@ -181,7 +181,7 @@ def test_the_responders_own_port_is_shut(lab, production, wicket, rules):
     for address in BOTH:
         refused(address)
     wicket.run("remove", token)
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
     # Nobody is there now, and nothing in the way: the kernel says so at once.
     for address in BOTH:
         with pytest.raises(ConnectionRefusedError):
@@ -255,7 +255,7 @@ def test_production_is_a_container(make_lab, registered):
         answered_by(lab, "production", address)
     assert visitor.ask().server == "production"
     visitor.close()
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
     for address in BOTH:
         assert network.get(lab.outside, address).server == "production"
 
@@ -335,7 +335,7 @@ def test_limit(lab, production, wicket):
     assert "window.limit" in refused.stderr
     answer = network.get(lab.outside, HOST4, PREFIX + token)
     assert answer.server == "production"
-    assert keeper.stop() == 0
+    wicket.leave(keeper)
 
 
 def test_the_ruleset_that_is_printed_is_the_one_in_force(lab, production, wicket):

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stddef.h>
+
 /*
  * The log of a program: whole lines to one file descriptor, which is never opened here.
  *
@@ -19,6 +21,8 @@
 #define LOG_LINE_MAX 1024
 
 void log_init(int fd, const char *ident, int verbose);
+/* For a file that nobody rotates: emptied whenever this program has written `bytes` to it. */
+void log_bound(size_t bytes);
 int log_fd(void);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

@@ -16,7 +16,8 @@ class Certbot:
 
     def arguments(self, names, *more):
         return [
-            *("certbot", "certonly", "-n", "-v", "--agree-tos", "--register-unsafely-without-email"),
+            *("certbot", "certonly", "-n", "-v"),
+            *("--agree-tos", "--register-unsafely-without-email"),
             *("--server", self._lab.ca.url, "--key-type", "ecdsa", "--cert-name", "lab"),
             *("--config-dir", f"{self._root}/config", "--work-dir", f"{self._root}/work"),
             *("--logs-dir", f"{self._root}/logs", "--force-renewal"),

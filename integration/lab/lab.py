@@ -31,7 +31,7 @@ STRANGER_UID = 8502  # `stranger`, not in it
 
 
 def connect_hosts(name, one, other):
-    """A wire between two hosts, called the same at both ends; the machine never has an end of it."""
+    """A wire between two hosts, called the same at both ends; the machine has no end of it."""
     subprocess.run(
         ["ip", "link", "add", name, "netns", str(one.init_pid)]
         + ["type", "veth", "peer", "name", name, "netns", str(other.init_pid)],

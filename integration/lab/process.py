@@ -67,7 +67,7 @@ class Process:
             self._popen.wait()
             raise
 
-    def stop_writing(self):
-        """SIGSTOP, and until it is stopped."""
+    def freeze(self):
+        """SIGSTOP, and until it stands still."""
         self.signal(signal.SIGSTOP)
         os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The production server that owns port 80: Apache or nginx, from Debian, with a small configuration."""
+"""The production server that owns port 80: Debian's Apache or nginx."""
 
 import hashlib
 import re

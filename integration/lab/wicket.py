@@ -3,6 +3,8 @@
 
 import itertools
 import json
+import signal
+import threading
 import time
 
 from . import network
@@ -28,6 +30,7 @@ class Wicket:
         self.lab = lab
         self.host = host or lab.host
         self._options = ()
+        self.prefix = ()  # of commands, unless they have their own
 
     def configure(self, text):
         (self.lab.directory / "wicket.yaml").write_text(text)
@@ -43,6 +46,7 @@ class Wicket:
         return keeper
 
     def run(self, *arguments, check=True, **more):
+        more.setdefault("prefix", self.prefix)
         return self.host.run(*self.command(*arguments), check=check, **more)
 
     def status(self):
@@ -76,6 +80,14 @@ class Wicket:
         (pid,) = self.host.pids_of("wicket-responder")
         return pid
 
+    def leave(self, keeper):
+        """Ends a keeper at once, without its drain; then nothing is left."""
+        keeper.signal(signal.SIGTERM)
+        keeper.output.wait_for("shutting, then leaving when drained")
+        keeper.signal(signal.SIGTERM)
+        assert keeper.wait() == 0
+        self.assert_gone()
+
     def wait_gone(self, timeout=30):
         """Until every keeper has left by itself, and nothing of wicket is left in the host."""
         for pid in self.keepers():
@@ -92,30 +104,47 @@ class Wicket:
         assert [name for name in left if name != "keeper.log"] == []
 
 
-def answered_by(lab, who, address, path="/", since=None, timeout=20):
+# A try of those that wait for an answer: the lab's servers answer within a few milliseconds. A
+# connection that was under way when the responder died may hang: the next one tells who is there.
+TRY_S = 0.05
+PACE_S = 0.002
+
+
+def _until(what, condition, ask, since, timeout):
     """
-    Connects anew until `who` ("production" or "responder") answers; returns (seconds since
-    `since`, how many answers or failures came before it). Nobody announces when a redirect takes
-    effect, so asking is the event. A connection that was under way when the responder died may
-    hang; it is given up soon, as only the next one tells who has port 80 now.
+    Connects anew until the answer is as wanted; returns (seconds since `since`, how many came
+    before it). Nobody announces when a redirect takes effect, so asking is the event.
     """
     since = since or time.monotonic()
+    pause = threading.Event()
     for others in itertools.count():
-        answer = network.get(lab.outside, address, path, timeout=0.2)
+        answer = ask()
         took = time.monotonic() - since
-        if answer.server == who:
+        if condition(answer):
             return took, others
-        assert took < timeout, f"{who} does not answer: {answer}"
+        assert took < timeout, f"{what}: {answer}"
+        pause.wait(PACE_S)
     raise AssertionError("not reached")
+
+
+def answered_by(lab, who, address, path="/", since=None, timeout=20):
+    """Until `who` ("production" or "responder") answers."""
+    return _until(
+        f"{who} does not answer",
+        lambda answer: answer.server == who,
+        lambda: network.get(lab.outside, address, path, timeout=TRY_S),
+        since,
+        timeout,
+    )
 
 
 def challenge_answered(lab, challenge, address, since, timeout=20):
-    """As answered_by, until the challenge is answered with its key authorization."""
+    """Until the challenge is answered with its key authorization."""
     token, key_authorization = challenge
-    for others in itertools.count():
-        answer = network.get(lab.outside, address, PREFIX + token, timeout=0.2)
-        took = time.monotonic() - since
-        if answer.status == 200 and answer.body == key_authorization.encode():
-            return took, others
-        assert took < timeout, f"the challenge is not answered: {answer}"
-    raise AssertionError("not reached")
+    return _until(
+        "the challenge is not answered",
+        lambda answer: (answer.status, answer.body) == (200, key_authorization.encode()),
+        lambda: network.get(lab.outside, address, PREFIX + token, timeout=TRY_S),
+        since,
+        timeout,
+    )

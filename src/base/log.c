@@ -23,6 +23,7 @@ static struct {
     int socket_type; /* SOCK_DGRAM, another type, or 0 when it is no socket */
     bool journal;    /* the stream that journald reads */
     int verbose;
+    size_t bound, written; /* log_bound; 0: none */
     char ident[32];
 } state = {.fd = STDERR_FILENO, .ident = "wicket"};
 
@@ -51,6 +52,24 @@ void log_init(int fd, const char *ident, int verbose)
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
 }
 
+void log_bound(size_t bytes)
+{
+    state.bound = bytes;
+    state.written = 0;
+}
+
+/* The file is opened with O_APPEND by everybody who writes to it, so nobody writes beyond its end.
+ */
+static void begin_anew(size_t length)
+{
+    state.written += length;
+    if (state.bound == 0 || state.written <= state.bound)
+        return;
+    state.written = length;
+    if (ftruncate(state.fd, 0) != 0)
+        state.bound = 0;
+}
+
 int log_fd(void)
 {
     return state.fd;
@@ -62,6 +81,7 @@ static void log_send(const char *line, size_t length)
         (void)send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
         return;
     }
+    begin_anew(length);
     /* A pipe that is ready takes PIPE_BUF bytes at once, more than any line: a reader that has
      * stopped reading costs lines, and never holds the program up. */
     struct pollfd ready = {.fd = state.fd, .events = POLLOUT};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdbool.h>
 
+#include "build.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
 #include "cli/deadline.h"
+#include "cli/elsewhere.h"
 #include "cli/settings.h"
 #include "wicket/log.h"
 
@@ -22,7 +24,11 @@ static int close_window(const struct invocation *invocation, struct error *error
         control_message_init(&request, CONTROL_CLOSE);
         result = connection_request(&connection, &request, CONNECTION_ANSWER_MS, error);
     } else if (result == 0) {
-        log_warnx("no keeper runs, so nothing is open");
+        bool known;
+        result = elsewhere_check(WICKET_RUNTIME_DIR, &settings, &known, error);
+        if (result == 0) {
+            log_warnx("no keeper %s, so nothing is closed", known ? "runs" : "answers");
+        }
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/deadline.h"
+#include "cli/places.h"
 #include "cli/watch.h"
 #include "wicket/log.h"
 
@@ -204,8 +205,9 @@ int connection_find(struct connection *out, const struct settings *settings, uin
             break;
         }
         if (deadline_left(deadline_ms) == 0) {
-            result = error_set(error, EX_TEMPFAIL, "%s: the keeper there hangs up; see its log",
-                               settings->config.control.socket);
+            result =
+                error_set(error, EX_TEMPFAIL, "%s: the keeper there hangs up; see " CLI_LOG_PLACES,
+                          settings->config.control.socket);
             break;
         }
         watch_wait_hung_up(&watch, deadline_ms);
@@ -218,7 +220,7 @@ int connection_find(struct connection *out, const struct settings *settings, uin
 static int lost(struct connection *connection, struct error *error)
 {
     connection_close(connection);
-    return error_set(error, EX_UNAVAILABLE, "the keeper went away; see its log");
+    return error_set(error, EX_UNAVAILABLE, "the keeper went away; see " CLI_LOG_PLACES);
 }
 
 /* One good message within the deadline. */

@@ -14,7 +14,7 @@
  * starts never has it. Every request has a deadline.
  */
 
-#define CONNECTION_ESTABLISH_MS 15000 /* connect and be greeted, starting a keeper included */
+#define CONNECTION_ESTABLISH_MS 25000 /* connect and be greeted, starting a keeper included */
 #define CONNECTION_ANSWER_MS    10000
 #define CONNECTION_OPEN_MS      30000 /* for answers that wait for the window */
 

@@ -36,12 +36,8 @@ static int prepare_directory(const char *path, struct error *error)
     return 0;
 }
 
-int lockfile_init(struct lockfile *lock, const char *runtime_dir, struct error *error)
+static int name_lock(struct lockfile *lock, const char *runtime_dir, struct error *error)
 {
-    lock->fd = -1;
-    if (prepare_directory(runtime_dir, error) < 0) {
-        return -1;
-    }
     struct stat netns;
     if (stat("/proc/self/ns/net", &netns) < 0) {
         return error_set_errno(error, EX_OSERR,
@@ -53,6 +49,15 @@ int lockfile_init(struct lockfile *lock, const char *runtime_dir, struct error *
         return error_set(error, EX_CANTCREAT, "%s: the path is too long", runtime_dir);
     }
     return 0;
+}
+
+int lockfile_init(struct lockfile *lock, const char *runtime_dir, struct error *error)
+{
+    lock->fd = -1;
+    if (prepare_directory(runtime_dir, error) < 0) {
+        return -1;
+    }
+    return name_lock(lock, runtime_dir, error);
 }
 
 void lockfile_deinit(struct lockfile *lock)
@@ -113,6 +118,28 @@ bool lockfile_read(const struct lockfile *lock, struct lockfile_content *out)
     char bytes[8192];
     const ssize_t length = pread(lock->fd, bytes, sizeof bytes, 0);
     return length > 0 && lockfile_parse(out, bytes, (size_t)length);
+}
+
+enum lockfile_holder lockfile_find_holder(const char *runtime_dir, struct lockfile_content *out)
+{
+    struct lockfile lock = {.fd = -1};
+    *out = (struct lockfile_content){0};
+    if (name_lock(&lock, runtime_dir, NULL) < 0) {
+        return LOCKFILE_HIDDEN;
+    }
+    lock.fd = open(lock.path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (lock.fd < 0) {
+        return errno == ENOENT ? LOCKFILE_FREE : LOCKFILE_HIDDEN;
+    }
+    enum lockfile_holder holder = LOCKFILE_FREE;
+    if (flock(lock.fd, LOCK_SH | LOCK_NB) < 0) {
+        holder = LOCKFILE_HELD;
+        if (!lockfile_read(&lock, out)) {
+            *out = (struct lockfile_content){0};
+        }
+    }
+    lockfile_deinit(&lock);
+    return holder;
 }
 
 static bool copy_value(char *out, size_t capacity, const char *value, size_t length)

@@ -38,5 +38,13 @@ void lockfile_remove(struct lockfile *lock);
 /* What the keeper that holds it has written: false, when it has not (yet). */
 bool lockfile_read(const struct lockfile *lock, struct lockfile_content *out);
 
+/* Who holds the lock of this network namespace, without taking it or making anything. */
+enum lockfile_holder {
+    LOCKFILE_FREE,   /* nobody */
+    LOCKFILE_HELD,   /* `out` says who, or has pid 0 */
+    LOCKFILE_HIDDEN, /* there is a lock that this user may not look into */
+};
+enum lockfile_holder lockfile_find_holder(const char *runtime_dir, struct lockfile_content *out);
+
 /* The lines "pid N", "socket PATH", "config PATH"; false unless there are a pid and a socket. */
 bool lockfile_parse(struct lockfile_content *out, const char *bytes, size_t length);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ static void occupy_standard_descriptors(void)
 int main(int argc, char **argv)
 {
     occupy_standard_descriptors();
+    /* Ignored by the caller, it would be ignored here too, and children lost. */
+    signal(SIGCHLD, SIG_DFL);
     log_init(STDERR_FILENO, "wicket", 0);
     return command_main(argc, argv, environ);
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/publish.h"
 
+#include <signal.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sysexits.h>
 
 #include "cli/selfcheck.h"
 #include "wicket/log.h"
@@ -33,6 +36,31 @@ int publish_withdraw(struct connection *connection, const char *token, const cha
     return connection_ask(connection, &request, NULL, CONNECTION_ANSWER_MS, note, error);
 }
 
+static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM};
+
+/* Whoever is interrupted between registering a token and knowing that it is served would leave it
+ * behind: these wait until it is known, seconds at most. */
+static void hold_signals(sigset_t *before)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
+        sigaddset(&held, ending_signals[i]);
+    }
+    sigprocmask(SIG_BLOCK, &held, before);
+}
+
+static bool is_interrupted(void)
+{
+    sigset_t waiting;
+    bool any = false;
+    sigpending(&waiting);
+    for (size_t i = 0; i < sizeof ending_signals / sizeof ending_signals[0]; i++) {
+        any = any || sigismember(&waiting, ending_signals[i]) == 1;
+    }
+    return any;
+}
+
 static void warn_of_length(const struct challenge *challenge)
 {
     if (challenge_is_long(challenge)) {
@@ -53,13 +81,29 @@ static int add_and_check(struct connection *connection, const struct publication
             return -1;
         }
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !is_interrupted(); i++) {
         *culprit = i;
         if (selfcheck(connection, &list[i].challenge, error) < 0) {
             return -1;
         }
     }
-    return settle(connection, error);
+    if (!is_interrupted() && settle(connection, error) < 0) {
+        return -1;
+    }
+    return is_interrupted() ? error_set(error, EX_TEMPFAIL, "interrupted; withdrawn") : 0;
+}
+
+static void withdraw(struct connection *connection, const struct publication *list, size_t count)
+{
+    for (size_t i = 0; i < count && connection->fd >= 0; i++) {
+        char note[CONTROL_TEXT_MAX];
+        struct error error;
+        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, note, &error) <
+            0) {
+            log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
+                      error.text);
+        }
+    }
 }
 
 int publish(struct connection *connection, const struct publication *list, size_t count,
@@ -67,18 +111,14 @@ int publish(struct connection *connection, const struct publication *list, size_
 {
     size_t added;
     size_t ignored;
-    if (add_and_check(connection, list, count, &added, culprit != NULL ? culprit : &ignored,
-                      error) == 0) {
-        return 0;
+    sigset_t before;
+    hold_signals(&before);
+    const int result =
+        add_and_check(connection, list, count, &added, culprit != NULL ? culprit : &ignored, error);
+    if (result < 0) {
+        withdraw(connection, list, added);
     }
-    for (size_t i = 0; i < added && connection->fd >= 0; i++) {
-        char note[CONTROL_TEXT_MAX];
-        struct error second;
-        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, note, &second) <
-            0) {
-            log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
-                      second.text);
-        }
-    }
-    return -1;
+    /* One that waits ends the process here, as it would have. */
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return result;
 }

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/deadline.h"
+#include "cli/places.h"
 
 static void reset_signals(void)
 {
@@ -85,7 +86,8 @@ int spawn_read_report(const char *bytes, size_t length, struct error *error)
         return 0;
     }
     if (length == 0) {
-        return error_set(error, EX_UNAVAILABLE, "the keeper died while starting; see syslog");
+        return error_set(error, EX_UNAVAILABLE,
+                         "the keeper died while starting; see " CLI_LOG_PLACES);
     }
     int exit_code = 0;
     size_t at = 1;
@@ -94,7 +96,8 @@ int spawn_read_report(const char *bytes, size_t length, struct error *error)
     }
     if (bytes[0] != 'E' || at + 1 >= length || bytes[at] != ' ' || exit_code == 0 ||
         exit_code > 125) {
-        return error_set(error, EX_SOFTWARE, "the keeper says nonsense while starting; see syslog");
+        return error_set(error, EX_SOFTWARE,
+                         "the keeper says nonsense while starting; see " CLI_LOG_PLACES);
     }
     return error_set(error, exit_code, "%.*s", (int)(length - at - 1), bytes + at + 1);
 }
@@ -110,7 +113,8 @@ static int await_report(int ready, uint64_t deadline_ms, struct error *error)
             continue;
         }
         if (polled <= 0) {
-            return error_set(error, EX_TEMPFAIL, "the keeper takes too long to start; see syslog");
+            return error_set(error, EX_TEMPFAIL,
+                             "the keeper takes too long to start; see " CLI_LOG_PLACES);
         }
         const ssize_t got = read(ready, bytes + length, sizeof bytes - length);
         if (got < 0 && errno == EINTR) {

@@ -11,6 +11,7 @@
 #include "build.h"
 #include "cli/deadline.h"
 #include "cli/lockfile.h"
+#include "cli/places.h"
 #include "cli/spawn.h"
 #include "cli/watch.h"
 
@@ -59,7 +60,7 @@ static int start_keeper(struct start *start, struct error *error)
     }
     if (start->starts++ == STARTS_MAX) {
         return error_set(error, EX_UNAVAILABLE,
-                         "the keeper leaves as soon as it has started; see syslog");
+                         "the keeper leaves as soon as it has started; see " CLI_LOG_PLACES);
     }
     const int result = spawn_keeper(keeper, start->settings->config.path, start->lock.fd,
                                     start->deadline_ms, error);
@@ -99,10 +100,10 @@ static int connect_loop(struct start *start, struct connection *out, struct erro
             return 0;
         }
         if (deadline_left(start->deadline_ms) == 0) {
-            return error_set(
-                error, EX_TEMPFAIL,
-                "%s: a keeper is starting or leaving there, and takes too long; see syslog",
-                start->settings->config.control.socket);
+            return error_set(error, EX_TEMPFAIL,
+                             "%s: a keeper is starting or leaving there, and takes too long; "
+                             "see " CLI_LOG_PLACES,
+                             start->settings->config.control.socket);
         }
         if (state == CONNECTION_LEAVING) {
             watch_wait_hung_up(&start->watch, start->deadline_ms);

@@ -4,11 +4,28 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "build.h"
 #include "cli/connection.h"
 #include "cli/deadline.h"
 #include "cli/document.h"
+#include "cli/elsewhere.h"
 
 static const char nothing_runs[] = "{\"version\":1,\"running\":false}";
+static const char nothing_seen[] = "{\"version\":1,\"running\":null}";
+
+/* Nobody answers: say only what is known. */
+static int describe_nothing(char **out, size_t *length, const struct settings *settings,
+                            struct error *error)
+{
+    bool known;
+    if (elsewhere_check(WICKET_RUNTIME_DIR, settings, &known, error) < 0) {
+        return -1;
+    }
+    const char *document = known ? nothing_runs : nothing_seen;
+    *out = strdup(document);
+    *length = strlen(document);
+    return *out == NULL ? error_set_errno(error, EX_OSERR, "status") : 0;
+}
 
 int status_document(char **out, size_t *length, const struct settings *settings,
                     struct error *error)
@@ -20,11 +37,7 @@ int status_document(char **out, size_t *length, const struct settings *settings,
     if (running) {
         result = document_fetch(&connection, out, length, error);
     } else if (result == 0) {
-        *out = strdup(nothing_runs);
-        *length = sizeof nothing_runs - 1;
-        if (*out == NULL) {
-            result = error_set_errno(error, EX_OSERR, "status");
-        }
+        result = describe_nothing(out, length, settings, error);
     }
     connection_close(&connection);
     return result;

@@ -6,13 +6,15 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "base/escape.h"
 #include "wicket/duration.h"
 #include "wicket/quote.h"
 
 #define LINE_MAX_BYTES 800
 #define NOTHING_RUNS   "SHUT: no keeper runs; port 80 is with production"
+#define NOTHING_SEEN   "no keeper answers; whether one runs elsewhere is for root to see"
 
-/* `text` without quotes around it, every byte that is not printable ASCII escaped. */
+/* Every byte that is not printable ASCII escaped. */
 #define PLAIN(json, key) plain((char[LINE_MAX_BYTES]){0}, LINE_MAX_BYTES, (json), (key))
 #define TIME(ms)         duration_describe((char[DURATION_TEXT]){0}, DURATION_TEXT, (ms))
 
@@ -22,12 +24,8 @@ static const char *plain(char *out, size_t capacity, const json_t *object, const
     if (!json_is_string(value)) {
         return "?";
     }
-    quote_bytes(out, capacity, json_string_value(value), json_string_length(value));
-    const size_t length = strlen(out);
-    if (length > 1 && out[length - 1] == '"') {
-        out[length - 1] = '\0';
-    }
-    return out + 1;
+    escape_copy(out, capacity, json_string_value(value), json_string_length(value));
+    return out;
 }
 
 static uint64_t number(const json_t *object, const char *key)
@@ -180,6 +178,11 @@ static json_t *parse(const char *json, size_t length, struct error *error)
     return root;
 }
 
+static const char *nothing_text(const json_t *root)
+{
+    return json_is_null(json_object_get(root, "running")) ? NOTHING_SEEN : NOTHING_RUNS;
+}
+
 int status_text_write(FILE *out, const char *json, size_t length, struct error *error)
 {
     json_t *root = parse(json, length, error);
@@ -187,7 +190,7 @@ int status_text_write(FILE *out, const char *json, size_t length, struct error *
         return -1;
     }
     if (!json_is_true(json_object_get(root, "running"))) {
-        fprintf(out, NOTHING_RUNS "\n");
+        fprintf(out, "%s\n", nothing_text(root));
     } else {
         write_state(out, root);
         write_reasons(out, root);
@@ -205,7 +208,7 @@ static void summarise(FILE *out, const json_t *root)
 {
     const json_t *reasons = json_object_get(root, "reasons");
     if (!json_is_true(json_object_get(root, "running"))) {
-        fprintf(out, NOTHING_RUNS);
+        fprintf(out, "%s", nothing_text(root));
     } else if (is(root, "state", "open")) {
         const json_t *window = json_object_get(root, "window");
         fprintf(out, json_is_false(json_object_get(window, "redirected")) ? "HELD" : "OPEN");

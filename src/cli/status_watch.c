@@ -64,12 +64,26 @@ static void show(struct status_watch *watch, char *text)
     fflush(stdout);
 }
 
+/* A keeper that starts or leaves at this moment is something to show, not a reason to stop. */
+static int show_passing(struct status_watch *watch, struct error *error)
+{
+    char *text = NULL;
+    if (error->exit_code != EX_TEMPFAIL) {
+        return -1;
+    }
+    if (asprintf(&text, "%s\n", error->text) < 0) {
+        return error_set(error, EX_OSERR, "status --watch: out of memory");
+    }
+    show(watch, text);
+    return 0;
+}
+
 static int look(struct status_watch *watch, const struct settings *settings, struct error *error)
 {
     char *json;
     size_t json_length;
     if (status_document(&json, &json_length, settings, error) < 0) {
-        return -1;
+        return show_passing(watch, error);
     }
     char *text = NULL;
     size_t length = 0;

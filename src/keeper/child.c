@@ -84,7 +84,9 @@ static void begin_death(struct child *child)
 
 static void describe_death(const siginfo_t *info)
 {
-    if (info->si_code == CLD_EXITED)
+    if (info->si_pid == 0)
+        log_warnx("the responder is gone");
+    else if (info->si_code == CLD_EXITED)
         log_warnx("the responder ended with exit status %d", info->si_status);
     else
         log_warnx("the responder was killed by signal %d", info->si_status);
@@ -109,7 +111,8 @@ static void process_ready(void *owner, uint32_t events)
 
     (void)events;
     begin_death(child);
-    if (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+    /* An error (ECHILD) means that it is gone and somebody else has buried it. */
+    if (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
         return;
     event_close(child->epoll_fd, &child->process);
     describe_death(&info);

@@ -2,12 +2,14 @@
 #include "keeper/keeper.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <sysexits.h>
@@ -164,12 +166,20 @@ static void control_ready(void *owner, uint32_t events)
     peers_accept(owner);
 }
 
+/* Who comes now waits for the next keeper, instead of being refused by this one: in the queue of a
+ * socket unit's socket, or until a new one can be started. */
+static void stop_listening(struct keeper *keeper)
+{
+    if (keeper->owns_control)
+        listen_remove_control(keeper->config);
+    keeper->owns_control = false;
+    event_close(keeper->epoll_fd, &keeper->control);
+}
+
 static void stop(struct keeper *keeper)
 {
     service_stopping(keeper->options.service);
-    /* Whoever connects to a socket unit's socket now waits in its queue for the next keeper. */
-    if (!keeper->owns_control)
-        event_close(keeper->epoll_fd, &keeper->control);
+    stop_listening(keeper);
     window_stop(&keeper->window, event_now_ms());
 }
 
@@ -205,22 +215,37 @@ static void timer_ready(void *owner, uint32_t events)
         continue;
 }
 
+/* As many peers as the protocol allows, whatever soft limit this was started with. */
+static void raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log_warn("cannot raise the limit of open files");
+}
+
 static int watch(struct keeper *keeper, struct error *error)
 {
     sigset_t handled;
+
+    raise_descriptors();
 
     sigemptyset(&handled);
     sigaddset(&handled, SIGTERM);
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGHUP);
+    keeper->peers.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     keeper->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     keeper->signals.fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     keeper->timer.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     keeper->control = (struct event_source){keeper->control.fd, control_ready, keeper};
     keeper->signals = (struct event_source){keeper->signals.fd, signals_ready, keeper};
     keeper->timer = (struct event_source){keeper->timer.fd, timer_ready, keeper};
-    if (keeper->epoll_fd < 0 || sigprocmask(SIG_BLOCK, &handled, NULL) != 0 ||
-        signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+    if (keeper->peers.spare_fd < 0 || keeper->epoll_fd < 0 ||
+        sigprocmask(SIG_BLOCK, &handled, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         !event_add(keeper->epoll_fd, &keeper->control, EPOLLIN) ||
         !event_add(keeper->epoll_fd, &keeper->signals, EPOLLIN) ||
         !event_add(keeper->epoll_fd, &keeper->timer, EPOLLIN))
@@ -346,6 +371,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .signals = none,
         .timer = none,
         .root_fd = -1,
+        .peers = {.spare_fd = -1},
         .look_due_ms = UINT64_MAX,
         .shut_reason = "",
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
@@ -372,7 +398,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
 }
 
 int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct error *failure),
-               void *context)
+               void *context, struct error *error)
 {
     while (!keeper->leaving) {
         set_timer(keeper, keeper_settle(keeper));
@@ -383,12 +409,10 @@ int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct 
             service_ready(keeper->options.service);
             ready(context, NULL);
         } else if (!keeper->was_ready && keeper->child.deaths > 0) {
-            struct error failure;
-            error_set(&failure, EX_SOFTWARE,
+            error_set(error, EX_SOFTWARE,
                       "the responder %s could not be started; it said why in the log",
                       keeper->responder_path);
-            ready(context, &failure);
-            return failure.exit_code;
+            return error->exit_code;
         }
         if (!event_wait(keeper->epoll_fd)) {
             log_error("cannot wait for events");
@@ -413,10 +437,7 @@ void keeper_deinit(struct keeper *keeper)
     if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
         log_debug("%s", error.text);
     /* Out of sight first: who connects now must find out before the greeting. */
-    if (keeper->owns_control)
-        listen_remove_control(keeper->config);
-    keeper->owns_control = false;
-    event_close(keeper->epoll_fd, &keeper->control);
+    stop_listening(keeper);
     peers_close_all(keeper);
     child_stop(&keeper->child);
     for (unsigned int i = 0; i < keeper->listen_count; i++)
@@ -430,6 +451,7 @@ void keeper_deinit(struct keeper *keeper)
         root_remove(keeper->mode);
     close_fd(&keeper->root_fd);
     webroot_deinit(&keeper->webroot);
+    close_fd(&keeper->peers.spare_fd);
     event_close(keeper->epoll_fd, &keeper->signals);
     event_close(keeper->epoll_fd, &keeper->timer);
     close_fd(&keeper->epoll_fd);

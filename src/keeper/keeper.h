@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_limit.h"
 #include "keeper/account.h"
 #include "keeper/arrival.h"
 #include "keeper/child.h"
@@ -76,6 +77,7 @@ struct keeper {
     enum window_state state_seen; /* after the last settling */
     uint64_t leased_ms;           /* when the present window first had its lease */
     uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
+    struct log_limit log_limit;   /* of what peers and validators can cause */
     unsigned int refusals;        /* leases refused so far */
     unsigned int troubles;        /* told so far */
     char trouble[512];            /* what stands in the way at present, or "" */
@@ -99,10 +101,10 @@ struct keeper {
 /* Sets up everything up to the point where the responder is being started. */
 int keeper_init(struct keeper *keeper, struct config *config, const struct keeper_options *options,
                 struct error *error);
-/* Until it leaves; returns the exit code. `ready` is called once, when everything works, or with
- * the reason why it does not. */
+/* Until it leaves; returns the exit code. `ready` is called once, when everything works; when it
+ * never does, the reason is in `error`. */
 int keeper_run(struct keeper *keeper, void (*ready)(void *context, const struct error *failure),
-               void *context);
+               void *context, struct error *error);
 /* In order: lease, responder, listeners, table, socket, lock. */
 void keeper_deinit(struct keeper *keeper);
 

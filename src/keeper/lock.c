@@ -130,7 +130,8 @@ void lock_release(struct lock *lock)
 {
     if (lock->fd < 0)
         return;
-    unlink(lock->path);
+    if (still_named(lock, lock->fd))
+        unlink(lock->path);
     close(lock->fd);
     lock->fd = -1;
 }

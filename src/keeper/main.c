@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 
 /* With --on-demand: what wicket hands over. */
 enum { LOCK_FD = 3, READY_FD = 4 };
+/* Peers decide how much is logged; the runtime directory is in memory. */
+enum { LOG_FILE_BYTES = 1024 * 1024 };
 
 static const char usage[] =
     "usage: wicket-keeper [--config FILE] [--on-demand] [--verbose]\n"
@@ -68,12 +71,13 @@ static int parse(struct start *start, int argc, char **argv)
 
 /* On demand nobody reads stderr: the system log, or where there is none a file of the runtime
  * directory, which begins anew with every keeper. */
-static int open_log(void)
+static int open_log(bool *is_file)
 {
     static const struct sockaddr_un syslog = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
 
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd >= 0 && connect(fd, (const struct sockaddr *)&syslog, sizeof(syslog)) == 0)
+    *is_file = fd < 0 || connect(fd, (const struct sockaddr *)&syslog, sizeof(syslog)) != 0;
+    if (!*is_file)
         return fd;
     if (fd >= 0)
         close(fd);
@@ -138,9 +142,14 @@ int main(int argc, char **argv)
     int exit_code = parse(&start, argc, argv);
     if (exit_code >= 0)
         return exit_code;
+    /* Ignored by whoever started this, it would be ignored here too: children would be lost. */
+    signal(SIGCHLD, SIG_DFL);
 
-    int log = start.on_demand ? open_log() : STDERR_FILENO;
+    bool is_file = false;
+    int log = start.on_demand ? open_log(&is_file) : STDERR_FILENO;
     log_init(log < 0 ? STDERR_FILENO : log, "wicket-keeper", start.verbose);
+    if (is_file)
+        log_bound(LOG_FILE_BYTES);
     if (start.on_demand &&
         (fcntl(LOCK_FD, F_SETFD, FD_CLOEXEC) != 0 || fcntl(READY_FD, F_SETFD, FD_CLOEXEC) != 0)) {
         fputs("wicket-keeper: --on-demand is for wicket itself; use wicket serve\n", stderr);
@@ -161,13 +170,14 @@ int main(int argc, char **argv)
         .lock_fd = start.on_demand ? LOCK_FD : -1,
         .service = &service,
     };
-    if (keeper_init(&keeper, &config, &options, &error) == 0) {
-        exit_code = keeper_run(&keeper, on_ready, &start);
-    } else {
+    if (keeper_init(&keeper, &config, &options, &error) == 0)
+        exit_code = keeper_run(&keeper, on_ready, &start, &error);
+    else
         exit_code = error.exit_code;
-        on_ready(&start, &error);
-    }
     keeper_deinit(&keeper);
+    /* Only now: whoever waits for this word may start the next keeper at once. */
+    if (error.text[0] != '\0')
+        on_ready(&start, &error);
     service_deinit(&service);
     config_deinit(&config);
     return exit_code;

@@ -157,7 +157,7 @@ void peer_result(struct peer *peer, int exit_code, const char *format, ...)
     va_end(arguments);
     peer->wait = PEER_WAIT_NONE;
     peer->reason = NULL;
-    if (exit_code != 0)
+    if (exit_code != 0 && log_limit_take(&peer->keeper->log_limit, event_now_ms()))
         log_info("uid %u pid %d: refused with %d: %s", (unsigned int)peer->uid, (int)peer->pid,
                  exit_code, message.result.text);
     peer_send(peer, &message, -1);
@@ -189,8 +189,9 @@ static void receive(struct peer *peer)
         } else
             error_set(&error, EX_PROTOCOL, "a request while another one waits for its answer");
     }
-    log_warnx("uid %u pid %d loses its connection: %s", (unsigned int)peer->uid, (int)peer->pid,
-              error.text);
+    if (log_limit_take(&peer->keeper->log_limit, event_now_ms()))
+        log_warnx("uid %u pid %d loses its connection: %s", (unsigned int)peer->uid, (int)peer->pid,
+                  error.text);
     peer_close(peer);
 }
 
@@ -220,17 +221,15 @@ static void greet(struct peer *peer)
 }
 
 /* Says why there is no greeting; the client takes a result in its place. */
-static void refuse(struct keeper *keeper, int fd, uid_t uid)
+static void refuse(struct keeper *keeper, int fd, const char *why)
 {
-    struct peer peer = {.keeper = keeper, .source = {.fd = fd}, .uid = uid};
     union control_message message;
 
     control_message_init(&message, CONTROL_RESULT);
     message.result.exit_code = EX_TEMPFAIL;
-    snprintf(message.result.text, sizeof(message.result.text),
-             "uid %u has %d connections to the keeper already; try again when one has ended",
-             (unsigned int)peer.uid, PEERS_PER_UID);
-    log_warnx("%s", message.result.text);
+    snprintf(message.result.text, sizeof(message.result.text), "%s", why);
+    if (log_limit_take(&keeper->log_limit, event_now_ms()))
+        log_warnx("turned away: %s", why);
     control_send(fd, &message, -1);
     close(fd);
 }
@@ -245,7 +244,11 @@ static void adopt(struct keeper *keeper, int fd)
         return;
     }
     if (peers_of(keeper, who.uid) >= PEERS_PER_UID || keeper->peers.count >= PEERS_MAX) {
-        refuse(keeper, fd, who.uid);
+        char why[128];
+        snprintf(why, sizeof(why),
+                 "uid %u has %zu connections to the keeper already; try again when one has ended",
+                 (unsigned int)who.uid, peers_of(keeper, who.uid));
+        refuse(keeper, fd, why);
         return;
     }
 
@@ -273,13 +276,31 @@ static void adopt(struct keeper *keeper, int fd)
     greet(peer);
 }
 
+/* Out of descriptors: a connection that stays in the queue would wake this loop for ever. False:
+ * there is no way to take it out. */
+static bool turn_away(struct keeper *keeper)
+{
+    struct peers *peers = &keeper->peers;
+
+    if (peers->spare_fd >= 0)
+        close(peers->spare_fd);
+    int fd = accept4(keeper->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        refuse(keeper, fd, "the keeper ran out of file descriptors; try again");
+    peers->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    return fd >= 0;
+}
+
 void peers_accept(struct keeper *keeper)
 {
     for (;;) {
         int fd = accept4(keeper->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd >= 0)
             adopt(keeper, fd);
-        else if (errno != EINTR && errno != ECONNABORTED)
+        else if (errno == EMFILE || errno == ENFILE) {
+            if (!turn_away(keeper))
+                return;
+        } else if (errno != EINTR && errno != ECONNABORTED)
             return;
     }
 }

@@ -68,6 +68,7 @@ struct peers {
     struct peer *list;
     struct peer *dead; /* closed in this round of events, freed after it */
     size_t count;
+    int spare_fd; /* given up for a moment to turn somebody away when there is no other left */
 };
 
 /* Takes every connection that waits at the control socket. */

@@ -49,12 +49,20 @@ static bool is_global(const union address *address)
            !IN6_IS_ADDR_UNSPECIFIED(v6) && !IN6_IS_ADDR_MULTICAST(v6);
 }
 
+/* An address with a label of its own ("eth0:1") is listed by that. */
+static bool same_interface(const char *interface, const char *label)
+{
+    size_t length = strcspn(label, ":");
+
+    return strlen(interface) == length && memcmp(interface, label, length) == 0;
+}
+
 static bool in_scope(const struct config *config, const union address *address, const char *name)
 {
     bool found = config->redirect.interface_count == 0;
 
     for (size_t i = 0; i < config->redirect.interface_count && !found; i++)
-        found = strcmp(config->redirect.interfaces[i], name) == 0;
+        found = same_interface(config->redirect.interfaces[i], name);
     if (!found || config->redirect.address_count == 0)
         return found;
 

@@ -356,7 +356,9 @@ static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
     else if (keeper->window.state != WINDOW_OPEN || late)
         peer_result(peer, EX_TEMPFAIL, "the window was shut: %s",
                     keeper->trouble[0] != '\0' ? keeper->trouble
-                                               : "there is no reason for it any more");
+                    : keeper->window.state == WINDOW_OPEN
+                        ? "it has no lease at present; see wicket status"
+                        : "there is no reason for it any more");
 }
 
 static void send_report(struct peer *peer, uint64_t now_ms)

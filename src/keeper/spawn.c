@@ -13,19 +13,22 @@
 #include <unistd.h>
 
 #include "wicket/link.h"
+#include "wicket/log.h"
 
 enum { DESCRIPTORS = LINK_FD_LISTEN + LISTEN_RESPONDER_MAX };
 
-/*
- * Between fork and exec. The netlink socket is still open here, and keeps an owned table alive
- * until exec closes it: nothing in this function may wait. Exits with 71 (EX_OSERR) on failure;
- * the keeper sees the link end.
- */
-__attribute__((noreturn)) static void become(const struct spawn_plan *plan, int link_fd)
+/* What cannot be done is said where the responder would say it. */
+__attribute__((noreturn)) static void give_up(const struct spawn_plan *plan, const char *what)
+{
+    log_init(plan->log_fd, "wicket-responder", 0);
+    log_error("cannot start %s: %s", plan->path, what);
+    _exit(EX_OSERR);
+}
+
+static void place_descriptors(const struct spawn_plan *plan, int link_fd)
 {
     int sources[DESCRIPTORS];
     unsigned int count = LINK_FD_LISTEN + plan->listen_count;
-    sigset_t none;
 
     int null_fd = open("/dev/null", O_RDWR);
     sources[LINK_FD_NULL_IN] = null_fd;
@@ -40,33 +43,55 @@ __attribute__((noreturn)) static void become(const struct spawn_plan *plan, int 
     for (unsigned int i = 0; i < count; i++) {
         sources[i] = fcntl(sources[i], F_DUPFD, DESCRIPTORS);
         if (sources[i] < 0)
-            _exit(EX_OSERR);
+            give_up(plan, "a descriptor cannot be copied");
     }
     for (unsigned int i = 0; i < count; i++)
         if (dup2(sources[i], (int)i) < 0)
-            _exit(EX_OSERR);
+            give_up(plan, "a descriptor cannot be put in its place");
     if (close_range(count, ~0U, 0) != 0)
-        _exit(EX_OSERR);
+        give_up(plan, "the other descriptors cannot be closed");
+}
 
+/* The time zone is for the Date header, JOURNAL_STREAM for the form of the log, the others are how
+ * a sanitizer takes its settings. */
+enum { PASSED_ON = 4 };
+
+static void keep_environment(char *out[PASSED_ON + 1])
+{
+    static const char *const passed_on[PASSED_ON] = {
+        "TZ=", "JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS="};
+    unsigned int kept = 0;
+
+    for (char **entry = environ; *entry != NULL; entry++)
+        for (unsigned int i = 0; i < PASSED_ON && kept < PASSED_ON; i++)
+            if (strncmp(*entry, passed_on[i], strlen(passed_on[i])) == 0)
+                out[kept++] = *entry;
+    out[kept] = NULL;
+}
+
+/*
+ * Between fork and exec. The netlink socket is still open here, and keeps an owned table alive
+ * until exec closes it: nothing in this function may wait. The keeper sees the link end when it
+ * fails.
+ */
+__attribute__((noreturn)) static void become(const struct spawn_plan *plan, int link_fd)
+{
+    struct spawn_plan moved = *plan;
+    char *arguments[] = {(char *)plan->path, NULL};
+    char *environment[PASSED_ON + 1];
+    sigset_t none;
+
+    place_descriptors(plan, link_fd);
+    moved.log_fd = LINK_FD_LOG;
     /* Of a session of its own: a Ctrl-C in the keeper's terminal is the keeper's to answer. */
     sigemptyset(&none);
-    if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0 ||
-        !privileges_for_responder(plan->mode))
-        _exit(EX_OSERR);
-
-    char *arguments[] = {(char *)plan->path, NULL};
-    /* The time zone is for the Date header, JOURNAL_STREAM for the form of the log, the others are
-     * how a sanitizer takes its settings. */
-    static const char *const passed_on[] = {
-        "TZ=", "JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=", NULL};
-    char *environment[sizeof(passed_on) / sizeof(passed_on[0])] = {NULL};
-    unsigned int kept = 0;
-    for (char **entry = environ; *entry != NULL; entry++)
-        for (unsigned int i = 0; passed_on[i] != NULL && kept < 4; i++)
-            if (strncmp(*entry, passed_on[i], strlen(passed_on[i])) == 0)
-                environment[kept++] = *entry;
+    if (setsid() < 0 || sigprocmask(SIG_SETMASK, &none, NULL) != 0)
+        give_up(&moved, "no session of its own");
+    if (!privileges_for_responder(plan->mode))
+        give_up(&moved, "its capabilities cannot be reduced");
+    keep_environment(environment);
     execve(plan->path, arguments, environment);
-    _exit(EX_OSERR);
+    give_up(&moved, "it cannot be executed");
 }
 
 int spawn_responder(const struct spawn_plan *plan, int *out_link, int *out_process,

@@ -8,6 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/escape.h"
 #include "keeper/keeper.h"
 
 /* json_pack has no unsigned 64 bit number; none of these comes near the top bit. */
@@ -129,12 +130,14 @@ static json_t *validators_json(const struct keeper *keeper)
 
 static json_t *counters_json(const struct keeper *keeper, const struct redirect_counters *table)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
-                     number(keeper->window.windows), "tokens", number(keeper->tokens_total),
-                     "validations", number(keeper_validations(keeper)), "addresses",
-                     number(validators_since(&keeper->validators, 0)), "turned_away",
-                     number(keeper_turned_away(keeper)), "redirected", number(table->redirected),
-                     "arrived", number(table->arrived), "guarded", number(table->guarded));
+    struct redirect_count sum = sum_counts(table);
+
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows", number(keeper->window.windows),
+        "tokens", number(keeper->tokens_total), "validations", number(keeper_validations(keeper)),
+        "addresses", number(validators_since(&keeper->validators, 0)), "turned_away",
+        number(keeper_turned_away(keeper)), "redirected", number(sum.redirected), "arrived",
+        number(sum.arrived), "missing", number(sum.missing), "guarded", number(table->guarded));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
@@ -157,14 +160,17 @@ static size_t runs(const struct keeper *keeper)
 static char *render(struct keeper *keeper, uint64_t now_ms)
 {
     struct redirect_counters table = {0};
+    char path[sizeof(keeper->config->path)];
 
+    /* A path is bytes, JSON is UTF-8. */
+    escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
         "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
-        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", keeper->config->path,
-        "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
-        "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
+        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", path, "state",
+        state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect), "responder",
+        responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
         window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",

@@ -188,13 +188,24 @@ static void finish_all(struct window *window, uint64_t now_ms, enum window_end e
     state_draining(window, now_ms);
 }
 
-/* Everybody whose reason kept the window open for so long waits as long again. */
+/*
+ * Whoever kept the window open for at least half of its time waits as long again; where all took
+ * shorter turns, those who were there longest. Who came at the end did not keep it open.
+ */
 static void limit_reached(struct window *window, uint64_t now_ms)
 {
-    for (struct window_reason *reason = window->reasons; reason != NULL; reason = reason->next) {
-        struct window_user *user = user_find(window, reason->uid);
-        user->penalty_until_ms = later(now_ms, window->options.limit_ms);
-    }
+    uint64_t from_ms = now_ms - (now_ms - window->opened_ms) / 2;
+    uint64_t earliest_ms = WINDOW_FOREVER;
+    struct window_user *user;
+
+    for (user = window->users; user != NULL; user = user->hh.next)
+        if (user->reasons > 0)
+            earliest_ms = earlier(earliest_ms, user->since_ms);
+    if (from_ms < earliest_ms)
+        from_ms = earliest_ms;
+    for (user = window->users; user != NULL; user = user->hh.next)
+        if (user->reasons > 0 && user->since_ms <= from_ms)
+            user->penalty_until_ms = later(now_ms, window->options.limit_ms);
     finish_all(window, now_ms, WINDOW_END_LIMIT);
 }
 
@@ -230,7 +241,8 @@ enum window_refusal window_begin(struct window *window, uint64_t now_ms,
     if (!deadlines_add(&window->deadlines, &reason->deadline))
         return WINDOW_REFUSED_MEMORY;
 
-    user->reasons++;
+    if (user->reasons++ == 0)
+        user->since_ms = now_ms;
     if (reason->kind == WINDOW_TOKEN)
         user->tokens++;
     reason->count = 1;

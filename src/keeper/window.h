@@ -101,6 +101,7 @@ struct window_user {
     uid_t uid;
     unsigned int reasons;      /* all of them */
     unsigned int tokens;       /* the WINDOW_TOKEN ones */
+    uint64_t since_ms;         /* when the first of them began; there was one ever since */
     uint64_t penalty_until_ms; /* 0: none */
     UT_hash_handle hh;
 };

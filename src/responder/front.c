@@ -190,28 +190,35 @@ static void front_take(struct front *front, int fd, const struct sockaddr_storag
         connections_wait(front->connections, connection);
 }
 
-static bool front_make_room(struct front *front, uint64_t now_ms)
+/* For one more. The bound on all connections is one that strangers can reach: somebody makes room,
+ * and only where nobody can does the keeper hear of it, for it would give the window up. */
+static void front_make_room(struct front *front, uint64_t now_ms)
 {
-    if (front->connections->count >= front->connections->max)
+    struct connections *connections = front->connections;
+
+    if (connections->count >= connections->max && !connections_evict(connections))
         front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
-    return !front->paused;
 }
 
-void front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
+bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
 {
-    for (unsigned i = 0; i < ACCEPTS_AT_ONCE && front_make_room(front, now_ms); i++) {
+    bool accepted = false;
+
+    for (unsigned i = 0; i < ACCEPTS_AT_ONCE && !front->paused; i++) {
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof(peer);
         int fd =
             accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            front_make_room(front, now_ms);
             front_take(front, fd, &peer, now_ms);
+            accepted = true;
             continue;
         }
         switch (errno) {
         case EAGAIN:
-            return;
+            return accepted;
         case EMFILE:
         case ENFILE:
             front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
@@ -224,12 +231,18 @@ void front_accept(struct front *front, struct listener *listener, uint64_t now_m
             break;
         }
     }
+    return accepted;
 }
 
-void front_accept_all(struct front *front, uint64_t now_ms)
+bool front_accept_all(struct front *front, uint64_t now_ms)
 {
-    for (size_t i = 0; i < front->listener_count; i++)
-        front_accept(front, &front->listeners[i], now_ms);
+    bool accepted = false;
+
+    for (size_t i = 0; i < front->listener_count; i++) {
+        if (front_accept(front, &front->listeners[i], now_ms))
+            accepted = true;
+    }
+    return accepted;
 }
 
 /* ---- deadlines ---- */

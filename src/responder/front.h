@@ -7,7 +7,7 @@
 #include "responder/connections.h"
 #include "responder/head.h"
 #include "responder/http.h"
-#include "responder/log_limit.h"
+#include "base/log_limit.h"
 #include "wicket/error.h"
 #include "wicket/link.h"
 
@@ -41,10 +41,11 @@ struct front {
 int front_init(struct front *front, const int *fds, size_t count, struct error *error);
 void front_deinit(struct front *front);
 
-/* Accepts what is there, but never without end: epoll tells again of the rest. */
-void front_accept(struct front *front, struct listener *listener, uint64_t now_ms);
-/* All listeners, once; what the kernel has in its queues by now is accepted. */
-void front_accept_all(struct front *front, uint64_t now_ms);
+/* Accepts what is there, but never without end: epoll tells again of the rest. Whether there was
+ * any. */
+bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms);
+/* The same for all listeners. */
+bool front_accept_all(struct front *front, uint64_t now_ms);
 void front_event(struct front *front, struct connection *connection, uint32_t events,
                  uint64_t now_ms);
 

@@ -175,7 +175,8 @@ static void responder_dispatch(struct responder *responder, const struct epoll_e
     }
 }
 
-static enum peer_state responder_talk(struct responder *responder, uint64_t now_ms,
+/* *busy: there are connections to be answered at once. */
+static enum peer_state responder_talk(struct responder *responder, uint64_t now_ms, bool *busy,
                                       struct error *error)
 {
     struct peer *peer = &responder->peer;
@@ -185,8 +186,9 @@ static enum peer_state responder_talk(struct responder *responder, uint64_t now_
     if (!peer->ping_waits && !peer->drain_waits)
         return PEER_OPEN;
     /* Whoever got in before the drain was asked for is still to be served. */
-    if (peer->drain_waits && responder->connections.count == 0)
-        front_accept_all(&responder->front, now_ms);
+    while (peer->drain_waits && responder->connections.count == 0 &&
+           front_accept_all(&responder->front, now_ms))
+        *busy = true;
     pong = (struct link_pong){
         .validations = responder->connections.counters.validations,
         .turned_away = responder->connections.counters.turned_away,
@@ -235,7 +237,7 @@ static enum peer_state responder_round(struct responder *responder, bool *busy, 
         return state;
     responder_adjust(responder);
     *busy = http_run(&responder->http, now_ms);
-    state = responder_talk(responder, now_ms, error);
+    state = responder_talk(responder, now_ms, busy, error);
     connections_reap(&responder->connections);
     return state;
 }

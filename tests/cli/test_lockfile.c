@@ -13,6 +13,7 @@
 
 #include <sys/stat.h>
 
+#include "build.h"
 #include "cli/lockfile.h"
 #include "cli/spawn.h"
 
@@ -122,7 +123,9 @@ static void test_report_of_a_starting_keeper(void **state)
         const char *text;
     } rows[] = {
         {"R", 0, NULL},
-        {"", EX_UNAVAILABLE, "the keeper died while starting; see syslog"},
+        {"", EX_UNAVAILABLE,
+         "the keeper died while starting; see the system log, or " WICKET_RUNTIME_DIR
+         "/keeper.log"},
         {"E77 no CAP_NET_ADMIN", 77, "no CAP_NET_ADMIN"},
         {"E73 port 8402 is taken", 73, "port 8402 is taken"},
         {"RR", EX_SOFTWARE, NULL},

@@ -157,7 +157,7 @@ static void test_nothing_runs(void **state)
     assert_string_equal(outcome.out, "{\"version\":1,\"running\":false}\n");
     RUN(&outcome, "close", "-c", config);
     assert_int_equal(outcome.status, 0);
-    assert_string_equal(outcome.err, "wicket: no keeper runs, so nothing is open\n");
+    assert_string_equal(outcome.err, "wicket: no keeper runs, so nothing is closed\n");
     RUN(&outcome, "remove", "-abc", "-c", config);
     assert_int_equal(outcome.status, 0);
     assert_string_equal(outcome.err, "wicket: no keeper runs, so no token is served\n");

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "build.h"
 #include "cli/deadline.h"
 #include "cli/lockfile.h"
 #include "cli/start.h"
@@ -157,10 +158,13 @@ static void test_failures(void **state)
         int exit_code;
         const char *text;
     } rows[] = {
-        {"die", NULL, 1, EX_UNAVAILABLE, "the keeper died while starting; see syslog"},
+        {"die", NULL, 1, EX_UNAVAILABLE,
+         "the keeper died while starting; see the system log, or " WICKET_RUNTIME_DIR
+         "/keeper.log"},
         {"refuse", NULL, 1, EX_CANTCREAT, "port 8402 is taken"},
         {"leave", NULL, 3, EX_UNAVAILABLE,
-         "the keeper leaves as soon as it has started; see syslog"},
+         "the keeper leaves as soon as it has started; see the system log, or " WICKET_RUNTIME_DIR
+         "/keeper.log"},
         {"good", "/nonexistent/keeper", 0, EX_UNAVAILABLE,
          "/nonexistent/keeper: cannot be executed: No such file or directory"},
     };

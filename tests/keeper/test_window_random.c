@@ -55,6 +55,7 @@ struct model {
     size_t reasons;
     uint64_t blocked_until_ms;
     uint64_t penalty_until_ms[UIDS];
+    uint64_t since_ms[UIDS]; /* of those with a reason: when the first of an unbroken row began */
     unsigned int stops;
     bool left;
 };
@@ -77,15 +78,34 @@ static void model_start(struct model *model)
     window_init(&model->window, &options);
 }
 
-/* Whoever is there at the limit, with time left, has to pay. */
+/* Since when the user has had a reason, if one of them outlasts the limit; else WINDOW_FOREVER. */
+static uint64_t outlasts_since(const struct model *model, uid_t uid)
+{
+    bool outlasts = false;
+
+    for (const struct window_reason *one = model->window.reasons; one != NULL; one = one->next)
+        outlasts = outlasts || (one->uid == uid && one->deadline.at_ms > model->now_ms);
+    return outlasts ? model->since_ms[uid] : WINDOW_FOREVER;
+}
+
+/* At the limit those pay who were there for half of the window, or else whoever was there longest.
+ */
 static void foresee_limit(struct model *model)
 {
+    uint64_t half_ms = model->now_ms - (model->now_ms - model->opened_ms) / 2;
+    uint64_t earliest_ms = WINDOW_FOREVER;
+
     if (model->window.reasons == NULL || model->now_ms < model->opened_ms + LIMIT_MS)
         return;
     model->limit_due = true;
-    for (const struct window_reason *one = model->window.reasons; one != NULL; one = one->next)
-        if (one->deadline.at_ms > model->now_ms)
-            model->penalty_until_ms[one->uid] = model->now_ms + LIMIT_MS;
+    for (uid_t uid = 0; uid < UIDS; uid++)
+        if (outlasts_since(model, uid) < earliest_ms)
+            earliest_ms = outlasts_since(model, uid);
+    for (uid_t uid = 0; uid < UIDS; uid++) {
+        uint64_t since_ms = outlasts_since(model, uid);
+        if (since_ms != WINDOW_FOREVER && (since_ms <= half_ms || since_ms == earliest_ms))
+            model->penalty_until_ms[uid] = model->now_ms + LIMIT_MS;
+    }
 }
 
 static enum window_refusal foresee_refusal(const struct model *model, uid_t uid)
@@ -100,6 +120,15 @@ static enum window_refusal foresee_refusal(const struct model *model, uid_t uid)
 }
 
 /* --- events --- */
+
+static size_t reasons_of(const struct window *window, uid_t uid)
+{
+    size_t count = 0;
+
+    for (const struct window_reason *one = window->reasons; one != NULL; one = one->next)
+        count += one->uid == uid;
+    return count;
+}
 
 static void begin(struct model *model)
 {
@@ -123,6 +152,8 @@ static void begin(struct model *model)
     uint64_t penalty_ms = model->penalty_until_ms[reason->uid];
     enum window_refusal refusal = window_begin(window, model->now_ms, reason, &until_ms);
     HOLDS(model, refusal == expected);
+    if (refusal == WINDOW_ACCEPTED && reasons_of(window, reason->uid) == 1)
+        model->since_ms[reason->uid] = model->now_ms;
     model->tally.refusals[refusal]++;
     if (refusal != WINDOW_ACCEPTED) {
         HOLDS(model, refusal != WINDOW_REFUSED_PENALTY || until_ms == penalty_ms);

@@ -155,7 +155,8 @@ static void test_per_address(void **state)
     harness_stop(&harness);
 }
 
-/* Out of descriptors: somebody makes room, the keeper is told once, and nothing spins. */
+/* Strangers fill all there is: somebody makes room, nothing spins, and the keeper is not told that
+ * the host runs out, for it would give the window up. */
 static void test_descriptors(void **state)
 {
     static const struct harness_options options = {.descriptors = 64};
@@ -172,7 +173,7 @@ static void test_descriptors(void **state)
         harness_write(slow[i], i % 2 ? "GET /" : "?\r\n\r\n", 5);
         exhausted |= harness_ping(&harness, NULL).exhausted;
     }
-    assert_int_equal(exhausted, LINK_EXHAUSTED_FDS);
+    assert_int_equal(exhausted, 0);
     for (int i = 0; i < 5; i++)
         assert_int_equal(harness_status(&harness, GET("t")), 200);
     harness_ping(&harness, NULL);
@@ -182,6 +183,9 @@ static void test_descriptors(void **state)
     wait_connections(&harness, 0);
     harness_stop(&harness);
 }
+
+/* What responder.c keeps for itself of the descriptors. */
+enum { DESCRIPTORS = 64, RESERVED = 24 };
 
 /* Those that have their answer and do not go leave before those that wait for theirs. */
 static void test_lingering_leave_first(void **state)
@@ -198,7 +202,7 @@ static void test_lingering_leave_first(void **state)
         lingering[i] = harness_connect(&harness);
         harness_write(lingering[i], "?", 1);
     }
-    while (harness_ping(&harness, NULL).exhausted == 0)
+    while (harness_ping(&harness, NULL).connections < DESCRIPTORS - RESERVED)
         ;
     assert_false(has_ended(slow));
     for (int i = 0; i < MANY; i++)

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "responder/log_limit.h"
+#include "base/log_limit.h"
 #include "responder/tokens.h"
 #include "responder/undecided.h"
 #include "wicket/challenge.h"

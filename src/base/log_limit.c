@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "responder/log_limit.h"
+#include "base/log_limit.h"
 
 #include <inttypes.h>
 
