@@ -113,13 +113,12 @@ static json_t *counters_json(struct keeper *keeper)
         sum.arrived += table.family[i].arrived;
         sum.missing += table.family[i].missing;
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
-                     number(keeper->window.windows), "tokens", number(keeper->tokens_total),
-                     "validations", number(keeper_validations(keeper)), "addresses",
-                     number(validators_since(&keeper->validators, 0)), "turned_away",
-                     number(keeper_turned_away(keeper)), "redirected", number(sum.redirected),
-                     "arrived", number(sum.arrived), "missing", number(sum.missing), "guarded",
-                     number(table.guarded));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows", number(keeper->window.windows),
+        "tokens", number(keeper->tokens_total), "validations", number(keeper_validations(keeper)),
+        "addresses", number(validators_since(&keeper->validators, 0)), "turned_away",
+        number(keeper_turned_away(keeper)), "redirected", number(sum.redirected), "arrived",
+        number(sum.arrived), "missing", number(sum.missing), "guarded", number(table.guarded));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
