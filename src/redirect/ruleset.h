@@ -112,7 +112,7 @@ struct ruleset_chain {
 #define RULESET_SET_MISSING4 "missing4"
 #define RULESET_SET_MISSING6 "missing6"
 
-/* Bounds what a flood from made-up addresses can take: such a set is below half a megabyte. */
+/* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
 #define RULESET_MISSING_MAX 4096
 /* Longer than a visitor waits between the first attempts to connect, 1, 2, 4, 8 s. */
 #define RULESET_MISSING_MS 30000

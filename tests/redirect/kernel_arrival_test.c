@@ -224,6 +224,42 @@ static double read_us(struct redirect *redirect)
 
 #define FLOOD 65000
 
+/* From so many addresses, one packet each. */
+static void flood(const struct spoof *spoof, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        char source[32];
+
+        snprintf(source, sizeof(source), "198.18.%u.%u", i >> 8, i & 255);
+        spoof_send(spoof, source, HOST4, 4000);
+    }
+}
+
+/* Those who arrive take room in the set until the kernel's next sweep, a second later; then who is
+ * missing is noted again. */
+static void test_arrivals_leave_room(void **state)
+{
+    enum { ARRIVALS = 2 * RULESET_MISSING_MAX };
+    const struct lab *lab = *state;
+    struct config config;
+    struct spoof spoof;
+    struct redirect *redirect = install_armed(&config);
+
+    spoof_init(&spoof, lab);
+    flood(&spoof, ARRIVALS);
+    wait_for_redirected(redirect, REDIRECT_IPV4, ARRIVALS);
+    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){ARRIVALS, ARRIVALS, 0});
+    filter("tcp dport 8402 drop");
+    int64_t begin_ns = lab_now_ns();
+    while (count(redirect).family[REDIRECT_IPV4].missing == 0) {
+        knock(lab, redirect, HOST4);
+        assert_true(lab_now_ns() - begin_ns < 10000000000);
+    }
+    print_message("noted after %.0f ms\n", (double)(lab_now_ns() - begin_ns) / 1e6);
+    spoof_deinit(&spoof);
+    redirect_destroy(redirect);
+}
+
 /* A flood from made-up sources fills the set, and nothing else: who comes then is redirected. */
 static void test_flood(void **state)
 {
@@ -235,12 +271,7 @@ static void test_flood(void **state)
 
     filter("ip saddr 198.18.0.0/15 drop");
     spoof_init(&spoof, lab);
-    for (uint32_t i = 0; i < FLOOD; i++) {
-        char source[32];
-
-        snprintf(source, sizeof(source), "198.18.%u.%u", i >> 8, i & 255);
-        spoof_send(&spoof, source, HOST4, 4000);
-    }
+    flood(&spoof, FLOOD);
     wait_for_redirected(redirect, REDIRECT_IPV4, FLOOD);
     assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){FLOOD, 0, RULESET_MISSING_MAX});
     print_message("reading takes %.1f us, %.1f us with a full set\n", quiet_us, read_us(redirect));
@@ -264,6 +295,7 @@ int main(void)
         LAB_TEST(test_who_is_dropped_is_missing),
         LAB_TEST(test_families_are_told_apart),
         LAB_TEST(test_martians_are_not_redirected),
+        LAB_TEST(test_arrivals_leave_room),
         LAB_TEST(test_flood),
     };
 
