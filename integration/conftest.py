@@ -2,6 +2,7 @@
 """Fixtures: the programs, laid out as installed, and a lab of its own for each test."""
 
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -44,7 +45,10 @@ def work():
 @pytest.fixture(scope="session")
 def installed(work):
     """The prefix of the installed programs."""
-    return programs.install(work / "programs")
+    try:
+        return programs.install(work / "programs")
+    except subprocess.CalledProcessError as error:
+        pytest.exit(f"there is no finished build to test: {error}", returncode=1)
 
 
 @pytest.fixture

@@ -1,26 +1,89 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/arrival.h"
 
-void arrival_begin(struct arrival *arrival, uint64_t redirected, uint64_t arrived)
+#include <inttypes.h>
+#include <stdio.h>
+
+void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters)
 {
-    *arrival = (struct arrival){ARRIVAL_UNKNOWN, redirected, arrived, 0};
+    *arrival = (struct arrival){.verdict = ARRIVAL_UNKNOWN};
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
+        arrival->family[i].since = counters->family[i];
 }
 
-enum arrival_verdict arrival_look(struct arrival *arrival, uint64_t redirected, uint64_t arrived)
+/* Addresses expire while others come: that there are fewer says nothing. */
+static uint64_t missing_addresses(const struct redirect_count *since,
+                                  const struct redirect_count *now)
 {
-    if (arrival->verdict == ARRIVAL_BLOCKED)
-        return ARRIVAL_BLOCKED;
-    if (arrived != arrival->arrived) {
-        *arrival = (struct arrival){ARRIVAL_PROVED, redirected, arrived, 0};
-        return ARRIVAL_PROVED;
-    }
+    return now->missing > since->missing ? now->missing - since->missing : 0;
+}
 
-    uint64_t missing = redirected - arrival->redirected;
-    if (missing == 0)
-        return arrival->verdict;
-    arrival->suspicious++;
-    if (arrival->suspicious >= 2 &&
-        missing >= (arrival->verdict == ARRIVAL_PROVED ? ARRIVAL_MANY : 1))
-        arrival->verdict = ARRIVAL_BLOCKED;
+static bool is_suspicious(const struct arrival_family *family, const struct redirect_count *now)
+{
+    uint64_t addresses = missing_addresses(&family->since, now);
+
+    if (family->verdict == ARRIVAL_PROVED)
+        return addresses >= ARRIVAL_MANY_ADDRESSES;
+    return addresses >= ARRIVAL_FEW_ADDRESSES ||
+           now->redirected - family->since.redirected >= ARRIVAL_MANY_CONNECTIONS;
+}
+
+static void look_at(struct arrival_family *family, const struct redirect_count *now)
+{
+    if (family->verdict == ARRIVAL_BLOCKED)
+        return;
+    if (now->arrived != family->since.arrived) {
+        *family = (struct arrival_family){ARRIVAL_PROVED, *now, 0};
+        return;
+    }
+    family->suspicious = is_suspicious(family, now) ? family->suspicious + 1 : 0;
+    if (family->suspicious >=
+        (family->verdict == ARRIVAL_PROVED ? ARRIVAL_LOOKS_PROVED : ARRIVAL_LOOKS))
+        family->verdict = ARRIVAL_BLOCKED;
+}
+
+enum arrival_verdict arrival_look(struct arrival *arrival, const struct redirect_counters *counters)
+{
+    bool blocked = false, proved = false, suspicious = false;
+
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        struct arrival_family *family = &arrival->family[i];
+
+        look_at(family, &counters->family[i]);
+        blocked |= family->verdict == ARRIVAL_BLOCKED;
+        proved |= family->verdict == ARRIVAL_PROVED;
+        suspicious |= family->suspicious > 0;
+    }
+    arrival->verdict = blocked                 ? ARRIVAL_BLOCKED
+                       : proved && !suspicious ? ARRIVAL_PROVED
+                                               : ARRIVAL_UNKNOWN;
     return arrival->verdict;
+}
+
+const char *arrival_describe(const struct arrival *arrival,
+                             const struct redirect_counters *counters, char out[ARRIVAL_TEXT])
+{
+    static const char *const names[REDIRECT_FAMILIES] = {
+        [REDIRECT_IPV4] = "IPv4",
+        [REDIRECT_IPV6] = "IPv6",
+    };
+    uint64_t connections = 0, addresses = 0;
+    bool blocked[REDIRECT_FAMILIES];
+
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        const struct arrival_family *family = &arrival->family[i];
+
+        blocked[i] = family->verdict == ARRIVAL_BLOCKED;
+        if (!blocked[i])
+            continue;
+        connections += counters->family[i].redirected - family->since.redirected;
+        addresses += missing_addresses(&family->since, &counters->family[i]);
+    }
+    bool both = blocked[REDIRECT_IPV4] && blocked[REDIRECT_IPV6];
+    snprintf(out, ARRIVAL_TEXT,
+             "over %s%s%s (%" PRIu64 " connection%s from %" PRIu64 " address%s, none arrived)",
+             blocked[REDIRECT_IPV4] ? names[REDIRECT_IPV4] : "", both ? " and " : "",
+             blocked[REDIRECT_IPV6] ? names[REDIRECT_IPV6] : "", connections,
+             connections == 1 ? "" : "s", addresses, addresses == 1 ? "" : "es");
+    return out;
 }

@@ -2,27 +2,52 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
+
+#include "redirect/redirect.h"
 
 /*
  * Whether redirected connections reach the responder. A host firewall that opens port 80 and drops
  * the rest drops them: its rules see the responder's port. The table counts connections before and
- * after whatever filter the host has; the two tell, whoever wrote that filter. Pure data.
+ * after whatever filter the host has, and knows whose are missing; that tells, whoever wrote that
+ * filter. Pure data.
  *
- * A count that grows before and stays still after, seen twice, is a verdict. Once something has
- * arrived, it takes ARRIVAL_MANY connections of which none does: a single banned address that
- * knocks says nothing about the others.
+ * The families are judged apart, since their filters are two: one that is blocked leaves its
+ * visitors without an answer however well the other fares. As long as nothing of a family has
+ * arrived, two addresses that miss are enough, or ARRIVAL_MANY_CONNECTIONS of one, which may be a
+ * load balancer; a single banned address that knocks says nothing about the others. Once something
+ * has arrived, ARRIVAL_MANY_ADDRESSES must be missing for a second in which nobody arrives. What
+ * was missing when somebody did arrive is somebody banned.
  */
 enum arrival_verdict { ARRIVAL_UNKNOWN, ARRIVAL_PROVED, ARRIVAL_BLOCKED };
 
-#define ARRIVAL_MANY    16
-#define ARRIVAL_LOOK_MS 200 /* how often to look until something has arrived */
+#define ARRIVAL_LOOK_MS          200 /* how often to look, as long as there is a lease */
+#define ARRIVAL_LOOKS            2   /* in a row that must find too many missing; after proof: */
+#define ARRIVAL_LOOKS_PROVED     5
+#define ARRIVAL_FEW_ADDRESSES    2
+#define ARRIVAL_MANY_ADDRESSES   8
+#define ARRIVAL_MANY_CONNECTIONS 8
 
-struct arrival {
+struct arrival_family {
     enum arrival_verdict verdict;
-    uint64_t redirected, arrived; /* when something last arrived, or at the beginning */
-    unsigned int suspicious;      /* looks in a row that found connections missing */
+    struct redirect_count since; /* when something last arrived, or at the beginning */
+    unsigned int suspicious;     /* looks in a row that found too many missing */
 };
 
-void arrival_begin(struct arrival *arrival, uint64_t redirected, uint64_t arrived);
-enum arrival_verdict arrival_look(struct arrival *arrival, uint64_t redirected, uint64_t arrived);
+struct arrival {
+    enum arrival_verdict verdict; /* BLOCKED: a family is; PROVED: one is, and none suspicious */
+    struct arrival_family family[REDIRECT_FAMILIES];
+};
+
+/* What is missing at the beginning counts against nobody: see redirect_forget_missing. */
+void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters);
+enum arrival_verdict arrival_look(struct arrival *arrival,
+                                  const struct redirect_counters *counters);
+
+#define ARRIVAL_TEXT 160
+
+/* What is blocked, for people: "over IPv6 (12 connections from 3 addresses, none arrived)".
+ * `counters` are those that led to the verdict. Returns `out`. */
+const char *arrival_describe(const struct arrival *arrival,
+                             const struct redirect_counters *counters, char out[ARRIVAL_TEXT]);

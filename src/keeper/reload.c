@@ -91,9 +91,10 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     log_info("the table was replaced%s", left_ms > 0 ? ", the window stays open" : "");
     /* Its counters begin anew; what the window has counted so far is not lost, since the difference
      * that is taken wraps around. */
-    keeper->before.redirected -= counters.redirected;
-    keeper->before.arrived -= counters.arrived;
-    arrival_begin(&keeper->arrival, 0, 0);
+    struct redirect_count sum = redirect_count_sum(&counters);
+    keeper->before.redirected -= sum.redirected;
+    keeper->before.arrived -= sum.arrived;
+    arrival_begin(&keeper->arrival, &(struct redirect_counters){0});
     return 0;
 }
 

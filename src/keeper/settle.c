@@ -46,22 +46,24 @@ static void shut(struct keeper *keeper)
     keeper->look_due_ms = UINT64_MAX;
 }
 
-/* The first lease of a window: from here on it is known what the counters stood at. */
+/* Before the first lease of a window: what the counters stand at, and nobody is missing. */
 static void begin_looking(struct keeper *keeper, uint64_t now_ms)
 {
     struct redirect_counters counters;
     struct error error;
 
     keeper->leased_ms = now_ms;
-    if (redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
+    if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
+        redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
         log_warnx("%s", error.text);
         counters = (struct redirect_counters){0};
     }
-    arrival_begin(&keeper->arrival, counters.redirected, counters.arrived);
+    arrival_begin(&keeper->arrival, &counters);
+    struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
-    keeper->before.redirected = counters.redirected;
-    keeper->before.arrived = counters.arrived;
+    keeper->before.redirected = sum.redirected;
+    keeper->before.arrived = sum.arrived;
 }
 
 static void arm(struct keeper *keeper, uint64_t now_ms)
@@ -120,6 +122,7 @@ static void look(struct keeper *keeper, uint64_t now_ms)
 {
     const struct config *config = keeper->config;
     struct redirect_counters counters;
+    char blocked[ARRIVAL_TEXT];
     struct error error;
 
     if (now_ms < keeper->look_due_ms)
@@ -130,24 +133,18 @@ static void look(struct keeper *keeper, uint64_t now_ms)
         return;
     }
 
-    uint64_t missing = counters.redirected - keeper->arrival.redirected;
-    switch (arrival_look(&keeper->arrival, counters.redirected, counters.arrived)) {
-    case ARRIVAL_UNKNOWN:
-        break;
-    case ARRIVAL_PROVED:
-        keeper->look_due_ms = now_ms + config->window.lease_ms / 3;
-        break;
-    case ARRIVAL_BLOCKED:
-        keeper_trouble(
-            keeper,
-            "this host's firewall drops what is redirected to port %u (%llu connections, none "
-            "arrived); let it in: \"ct status dnat tcp dport %u accept\" in the nftables input "
-            "chain, or iptables -I INPUT -p tcp --dport %u -m conntrack --ctstate DNAT -j ACCEPT",
-            config->responder.port, (unsigned long long)missing, config->responder.port,
-            config->responder.port);
-        window_blocked(&keeper->window, now_ms);
-        break;
-    }
+    if (arrival_look(&keeper->arrival, &counters) != ARRIVAL_BLOCKED)
+        return;
+    keeper_trouble(
+        keeper,
+        "this host's firewall drops what is redirected to port %u %s; let it in: \"ct status dnat "
+        "tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp --dport %u -m "
+        "conntrack --ctstate DNAT -j ACCEPT",
+        config->responder.port, arrival_describe(&keeper->arrival, &counters, blocked),
+        config->responder.port,
+        keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED ? "iptables" : "ip6tables",
+        config->responder.port);
+    window_blocked(&keeper->window, now_ms);
 }
 
 static void note_state(struct keeper *keeper, uint64_t now_ms)

@@ -65,14 +65,15 @@ static json_t *since(uint64_t now, uint64_t before)
 static json_t *passed_json(const struct keeper *keeper, const struct redirect_counters *table)
 {
     const struct keeper_before *before = &keeper->before;
+    struct redirect_count sum = redirect_count_sum(table);
     bool leased = keeper->window.was_leased;
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o}", "tokens", since(keeper->tokens_total, before->tokens),
         "validations", since(leased ? keeper_validations(keeper) : 0, before->validations),
         "turned_away", since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
-        "redirected", since(leased ? table->redirected : 0, before->redirected), "arrived",
-        since(leased ? table->arrived : 0, before->arrived));
+        "redirected", since(leased ? sum.redirected : 0, before->redirected), "arrived",
+        since(leased ? sum.arrived : 0, before->arrived));
 }
 
 static json_t *window_json(const struct keeper *keeper, const struct redirect_counters *table,
@@ -130,7 +131,7 @@ static json_t *validators_json(const struct keeper *keeper)
 
 static json_t *counters_json(const struct keeper *keeper, const struct redirect_counters *table)
 {
-    struct redirect_count sum = sum_counts(table);
+    struct redirect_count sum = redirect_count_sum(table);
 
     return json_pack(
         "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows", number(keeper->window.windows),

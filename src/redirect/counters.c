@@ -49,22 +49,31 @@ static int add_packets(struct nftnl_expr *expression, void *context)
     return 0;
 }
 
-/* What the rules of the chains so far add up to. */
+/* What the rules and sets so far add up to. */
 struct sum {
     struct redirect_counters counters;
-    size_t rules; /* that have a counter of ours */
+    size_t rules;    /* that have a counter of ours */
+    size_t elements; /* of the set read last */
 };
 
 static uint64_t *counter_of(struct redirect_counters *counters, const char *comment)
 {
-    if (strcmp(comment, RULESET_TAG_REDIRECTED) == 0)
-        return &counters->redirected;
-    if (strcmp(comment, RULESET_TAG_PROBED) == 0)
-        return &counters->probed;
-    if (strcmp(comment, RULESET_TAG_GUARDED) == 0)
-        return &counters->guarded;
-    if (strcmp(comment, RULESET_TAG_ARRIVED) == 0)
-        return &counters->arrived;
+    struct redirect_count *family = counters->family;
+    const struct {
+        const char *comment;
+        uint64_t *counter;
+    } counted[] = {
+        {RULESET_TAG_REDIRECTED4, &family[REDIRECT_IPV4].redirected},
+        {RULESET_TAG_REDIRECTED6, &family[REDIRECT_IPV6].redirected},
+        {RULESET_TAG_ARRIVED4, &family[REDIRECT_IPV4].arrived},
+        {RULESET_TAG_ARRIVED6, &family[REDIRECT_IPV6].arrived},
+        {RULESET_TAG_PROBED, &counters->probed},
+        {RULESET_TAG_GUARDED, &counters->guarded},
+    };
+
+    for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)
+        if (strcmp(comment, counted[i].comment) == 0)
+            return counted[i].counter;
     return NULL;
 }
 
@@ -89,45 +98,94 @@ static void take_rule(const struct nlmsghdr *header, void *context)
         nftnl_rule_free(rule);
 }
 
-static int read_chain(struct transport *transport, const char *chain, struct sum *sum,
-                      struct failure *failure)
+/* Asks until nothing changed meanwhile, which somebody else's ruleset may do too; but not for ever
+ * on a busy host. */
+static int read_whole(struct transport *transport, struct batch *batch, transport_data *take,
+                      struct sum *sum, struct failure *failure)
 {
     const struct sum before = *sum;
-    struct batch batch;
     int outcome = -1;
 
-    batch_init(&batch, BATCH_QUERY);
-    ruleset_netlink_ask_rules(&batch, chain);
-    /* Somebody's ruleset changed meanwhile: again, but not for ever on a busy host. */
     for (int attempt = 0; attempt < 5; attempt++) {
         *sum = before;
-        outcome = transport_query(transport, &batch, take_rule, sum, failure);
+        outcome = transport_query(transport, batch, take, sum, failure);
         if (outcome == 0 || failure->kind != FAILURE_LOST)
             break;
     }
-    if (outcome == 0 && sum->rules == before.rules) {
-        /* The kernel gives an empty list for a chain that is not there. */
-        *failure = (struct failure){.kind = FAILURE_KERNEL,
-                                    .number = ENOENT,
-                                    .query = true,
-                                    .object = {.kind = "chain", .name = chain}};
-        outcome = -1;
-    }
-    batch_deinit(&batch);
+    batch_deinit(batch);
     return outcome;
 }
 
-int counters_read(struct transport *transport, struct redirect_counters *out,
-                  struct failure *failure)
+/* The kernel lists the chains as they were created, prerouting before arrived: what is counted as
+ * redirected has had time to arrive. */
+static int read_rules(struct transport *transport, struct sum *sum, struct failure *failure)
 {
-    /* In this order: what is counted as redirected has had time to arrive. */
-    static const char *const chains[] = {RULESET_CHAIN_PREROUTING, RULESET_CHAIN_OUTPUT,
-                                         RULESET_CHAIN_INPUT, RULESET_CHAIN_ARRIVED};
+    struct batch batch;
+
+    batch_init(&batch, BATCH_QUERY);
+    ruleset_netlink_ask_rules(&batch);
+    if (read_whole(transport, &batch, take_rule, sum, failure) < 0)
+        return -1;
+    if (sum->rules > 0)
+        return 0;
+    /* The kernel gives an empty list for a table that is not there. */
+    *failure = (struct failure){
+        .kind = FAILURE_KERNEL, .number = ENOENT, .query = true, .object = {.kind = "table"}};
+    return -1;
+}
+
+static int count_element(const struct nlattr *attribute, void *context)
+{
+    struct sum *sum = context;
+
+    (void)attribute;
+    sum->elements++;
+    return MNL_CB_OK;
+}
+
+static int take_list(const struct nlattr *attribute, void *context)
+{
+    if (mnl_attr_get_type(attribute) == NFTA_SET_ELEM_LIST_ELEMENTS)
+        return mnl_attr_parse_nested(attribute, count_element, context);
+    return MNL_CB_OK;
+}
+
+/* Only counts: libnftnl would make an object of every element. */
+static void take_elements(const struct nlmsghdr *header, void *context)
+{
+    if (header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM))
+        mnl_attr_parse(header, sizeof(struct nfgenmsg), take_list, context);
+}
+
+static int read_set(struct transport *transport, const char *set, struct sum *sum,
+                    struct failure *failure)
+{
+    struct batch batch;
+
+    sum->elements = 0;
+    batch_init(&batch, BATCH_QUERY);
+    ruleset_netlink_ask_elements(&batch, set);
+    return read_whole(transport, &batch, take_elements, sum, failure);
+}
+
+int counters_read(struct transport *transport, const struct ruleset *ruleset,
+                  struct redirect_counters *out, struct failure *failure)
+{
+    static const char *const missing[REDIRECT_FAMILIES] = {
+        [REDIRECT_IPV4] = RULESET_SET_MISSING4,
+        [REDIRECT_IPV6] = RULESET_SET_MISSING6,
+    };
     struct sum sum = {0};
 
-    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
-        if (read_chain(transport, chains[i], &sum, failure) < 0)
+    if (read_rules(transport, &sum, failure) < 0)
+        return -1;
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        if (!ruleset_find_set(ruleset, missing[i]))
+            continue;
+        if (read_set(transport, missing[i], &sum, failure) < 0)
             return -1;
+        sum.counters.family[i].missing = sum.elements;
+    }
     *out = sum.counters;
     return 0;
 }

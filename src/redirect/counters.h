@@ -2,8 +2,9 @@
 #pragma once
 
 #include "redirect/redirect.h"
+#include "redirect/ruleset.h"
 #include "redirect/transport.h"
 
-/* Reads the counters of the table, within the transport's clock. */
-int counters_read(struct transport *transport, struct redirect_counters *out,
-                  struct failure *failure);
+/* Reads the counters of the table that `ruleset` describes, within the transport's clock. */
+int counters_read(struct transport *transport, const struct ruleset *ruleset,
+                  struct redirect_counters *out, struct failure *failure);

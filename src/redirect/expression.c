@@ -157,26 +157,44 @@ static void add_not_loopback(struct builder *builder)
     add_compare(builder, NFT_CMP_NEQ, &loopback, sizeof(loopback));
 }
 
-/* ip saddr @SET, ip6 daddr @SET, … */
-static void add_address_in(struct builder *builder, uint8_t family, size_t offset, const char *set)
+static void add_source(struct builder *builder, uint8_t family)
 {
     match_family(builder, family);
-    add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offset, family == NFPROTO_IPV4 ? 4 : 16);
+    if (family == NFPROTO_IPV4)
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
+    else
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_src), 16);
+}
+
+/* ip daddr @SET, ip6 daddr @SET */
+static void add_destination_in(struct builder *builder, uint8_t family, const char *set)
+{
+    match_family(builder, family);
+    if (family == NFPROTO_IPV4)
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
+    else
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_dst), 16);
     add_lookup(builder, set);
 }
 
-/* fib daddr type local */
-static void add_daddr_local(struct builder *builder)
+/* ip saddr @SET, ip6 saddr @SET */
+static void add_source_in(struct builder *builder, uint8_t family, const char *set)
 {
-    static const uint32_t local = RTN_LOCAL;
+    add_source(builder, family);
+    add_lookup(builder, set);
+}
+
+/* fib daddr type local, fib saddr type unicast */
+static void add_fib_type(struct builder *builder, uint32_t flags, uint32_t type)
+{
     struct nftnl_expr *e = expression_add(builder, "fib");
 
     if (!e)
         return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, NFTA_FIB_F_DADDR);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_FLAGS, flags);
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
     nftnl_expr_set_u32(e, NFTNL_EXPR_FIB_DREG, NFT_REG_1);
-    add_compare(builder, NFT_CMP_EQ, &local, sizeof(local));
+    add_compare(builder, NFT_CMP_EQ, &type, sizeof(type));
 }
 
 /* tcp sport @SET, tcp dport @SET */
@@ -210,11 +228,10 @@ static void add_syn(struct builder *builder)
     add_compare(builder, NFT_CMP_EQ, &syn, sizeof(syn));
 }
 
-/* ct status dnat */
-static void add_ct_dnat(struct builder *builder)
+/* ct status & MASK OP VALUE */
+static void add_ct_status(struct builder *builder, uint32_t mask, uint32_t operation,
+                          uint32_t value)
 {
-    static const uint32_t mask = IPS_DST_NAT;
-    static const uint32_t zero = 0;
     struct nftnl_expr *e = expression_add(builder, "ct");
 
     if (!e)
@@ -222,7 +239,22 @@ static void add_ct_dnat(struct builder *builder)
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATUS);
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
     add_mask(builder, &mask, sizeof(mask));
-    add_compare(builder, NFT_CMP_NEQ, &zero, sizeof(zero));
+    add_compare(builder, operation, &value, sizeof(value));
+}
+
+/* add @SET { ip saddr }, delete @SET { ip6 saddr } */
+static void add_source_change(struct builder *builder, uint8_t family, uint32_t operation,
+                              const char *set)
+{
+    struct nftnl_expr *e;
+
+    add_source(builder, family);
+    e = expression_add(builder, "dynset");
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
 }
 
 /* redirect to :PORT */
@@ -245,6 +277,12 @@ static void add_redirect(struct builder *builder, uint16_t port)
 static void add_statement(struct builder *builder, const struct ruleset_statement *statement)
 {
     switch (statement->type) {
+    case RULESET_FAMILY4:
+        match_family(builder, NFPROTO_IPV4);
+        break;
+    case RULESET_FAMILY6:
+        match_family(builder, NFPROTO_IPV6);
+        break;
     case RULESET_IIFNAME_IN:
         add_iifname_in(builder, statement->set);
         break;
@@ -252,19 +290,22 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_not_loopback(builder);
         break;
     case RULESET_SADDR4_IN:
-        add_address_in(builder, NFPROTO_IPV4, offsetof(struct iphdr, saddr), statement->set);
+        add_source_in(builder, NFPROTO_IPV4, statement->set);
         break;
     case RULESET_SADDR6_IN:
-        add_address_in(builder, NFPROTO_IPV6, offsetof(struct ip6_hdr, ip6_src), statement->set);
+        add_source_in(builder, NFPROTO_IPV6, statement->set);
         break;
     case RULESET_DADDR4_IN:
-        add_address_in(builder, NFPROTO_IPV4, offsetof(struct iphdr, daddr), statement->set);
+        add_destination_in(builder, NFPROTO_IPV4, statement->set);
         break;
     case RULESET_DADDR6_IN:
-        add_address_in(builder, NFPROTO_IPV6, offsetof(struct ip6_hdr, ip6_dst), statement->set);
+        add_destination_in(builder, NFPROTO_IPV6, statement->set);
         break;
     case RULESET_DADDR_LOCAL:
-        add_daddr_local(builder);
+        add_fib_type(builder, NFTA_FIB_F_DADDR, RTN_LOCAL);
+        break;
+    case RULESET_SADDR_REAL:
+        add_fib_type(builder, NFTA_FIB_F_SADDR, RTN_UNICAST);
         break;
     case RULESET_SPORT_IN:
         add_port_in(builder, offsetof(struct tcphdr, source), statement->set);
@@ -279,7 +320,22 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_syn(builder);
         break;
     case RULESET_CT_DNAT:
-        add_ct_dnat(builder);
+        add_ct_status(builder, IPS_DST_NAT, NFT_CMP_NEQ, 0);
+        break;
+    case RULESET_CT_DNAT_NEW:
+        add_ct_status(builder, IPS_DST_NAT | IPS_CONFIRMED, NFT_CMP_EQ, IPS_DST_NAT);
+        break;
+    case RULESET_ADD_SADDR4:
+        add_source_change(builder, NFPROTO_IPV4, NFT_DYNSET_OP_ADD, statement->set);
+        break;
+    case RULESET_ADD_SADDR6:
+        add_source_change(builder, NFPROTO_IPV6, NFT_DYNSET_OP_ADD, statement->set);
+        break;
+    case RULESET_DELETE_SADDR4:
+        add_source_change(builder, NFPROTO_IPV4, NFT_DYNSET_OP_DELETE, statement->set);
+        break;
+    case RULESET_DELETE_SADDR6:
+        add_source_change(builder, NFPROTO_IPV6, NFT_DYNSET_OP_DELETE, statement->set);
         break;
     case RULESET_COUNTER:
         expression_add(builder, "counter");

@@ -238,6 +238,19 @@ int redirect_shut(struct redirect *redirect, struct error *error)
     return redirect_run(redirect, &batch, true, error);
 }
 
+int redirect_forget_missing(struct redirect *redirect, struct error *error)
+{
+    static const char *const sets[] = {RULESET_SET_MISSING4, RULESET_SET_MISSING6};
+    struct batch batch;
+
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+        if (ruleset_find_set(&redirect->ruleset, sets[i]))
+            ruleset_netlink_flush(&batch, sets[i]);
+    return redirect_run(redirect, &batch, false, error);
+}
+
 int redirect_remove(struct redirect *redirect, struct error *error)
 {
     struct batch batch;
@@ -254,7 +267,7 @@ int redirect_read_counters(struct redirect *redirect, struct redirect_counters *
     struct failure failure;
 
     transport_start_clock(&redirect->transport);
-    if (counters_read(&redirect->transport, out, &failure) < 0)
+    if (counters_read(&redirect->transport, &redirect->ruleset, out, &failure) < 0)
         return failure_explain(&failure, error);
     return 0;
 }

@@ -17,11 +17,20 @@ struct redirect;
 
 #define REDIRECT_TABLE "wicket"
 
-struct redirect_counters {
+enum redirect_family { REDIRECT_IPV4, REDIRECT_IPV6, REDIRECT_FAMILIES };
+
+/* One address family; all zero when it is not redirected. */
+struct redirect_count {
     uint64_t redirected; /* new connections from outside sent to the responder */
-    uint64_t arrived;    /* packets of these that the host's own filter let through */
-    uint64_t probed;     /* self-checks redirected */
-    uint64_t guarded;    /* packets sent directly to the responder's port, dropped */
+    uint64_t arrived;    /* those of them that the host's own filter let through */
+    uint64_t missing;    /* addresses of which, in the last half minute, the latest connection was
+                            redirected and did not arrive; 4096 at most */
+};
+
+struct redirect_counters {
+    struct redirect_count family[REDIRECT_FAMILIES];
+    uint64_t probed;  /* self-checks redirected */
+    uint64_t guarded; /* packets sent directly to the responder's port, dropped */
 };
 
 /*
@@ -45,7 +54,7 @@ int redirect_install(struct redirect *redirect, struct error *error);
  * counters begin anew. On success the caller makes the config of redirect_create equal `fresh`.
  */
 int redirect_replace(struct redirect *redirect, const struct config *fresh, uint64_t lease_left_ms,
-    struct error *error);
+                     struct error *error);
 /* Whether the kernel removes the table when this process dies; after redirect_install. */
 bool redirect_is_owned(const struct redirect *redirect);
 
@@ -60,10 +69,26 @@ int redirect_shut(struct redirect *redirect, struct error *error);
 int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
                    struct error *error);
 
-/* `redirected` is read before `arrived`: a connection that is in the first and was let through is
- * in the second too. */
+/* `redirected` is read before `arrived`, and that before `missing`: a connection that is in the
+ * first and was let through is in the second too, and its address not in the third. */
 int redirect_read_counters(struct redirect *redirect, struct redirect_counters *out,
                            struct error *error);
+
+/* Both families together. */
+static inline struct redirect_count redirect_count_sum(const struct redirect_counters *counters)
+{
+    struct redirect_count sum = {0};
+
+    for (unsigned int i = 0; i < REDIRECT_FAMILIES; i++) {
+        sum.redirected += counters->family[i].redirected;
+        sum.arrived += counters->family[i].arrived;
+        sum.missing += counters->family[i].missing;
+    }
+    return sum;
+}
+
+/* Nobody is missing any more. Exact while there is no lease, since nobody is added then. */
+int redirect_forget_missing(struct redirect *redirect, struct error *error);
 
 /* Deletes the table; one that is gone already is fine. */
 int redirect_remove(struct redirect *redirect, struct error *error);

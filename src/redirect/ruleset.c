@@ -59,9 +59,12 @@ static struct ruleset_set *set_add(struct ruleset *ruleset, const char *name, en
     return set;
 }
 
-static const char *set_name(const struct ruleset_set *set)
+const struct ruleset_set *ruleset_find_set(const struct ruleset *ruleset, const char *name)
 {
-    return set ? set->name : NULL;
+    for (size_t i = 0; i < ruleset->set_count; i++)
+        if (strcmp(ruleset->sets[i].name, name) == 0)
+            return &ruleset->sets[i];
+    return NULL;
 }
 
 static int set_add_interfaces(struct ruleset *ruleset, const struct config *config,
@@ -139,80 +142,122 @@ static int set_add_networks(struct ruleset *ruleset, struct ruleset_set descript
     return 0;
 }
 
-/* What every redirecting rule ends with. */
-static void rule_add_redirect(struct ruleset_rule *rule, const struct config *config, bool syn)
+/* The cheap matches first. */
+static void rule_add_leased(struct ruleset_rule *rule, bool syn)
 {
-    rule_add_plain(rule, RULESET_DADDR_LOCAL); /* a router's transit traffic is not ours */
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
     if (syn) /* conntrack takes packets of connections it has not seen begin for new ones */
         rule_add_plain(rule, RULESET_SYN);
+    rule_add_plain(rule, RULESET_DADDR_LOCAL); /* a router's transit traffic is not ours */
+}
+
+static void rule_add_redirect(struct ruleset_rule *rule, const struct config *config)
+{
     rule_add_plain(rule, RULESET_COUNTER);
     rule_add_port(rule, RULESET_REDIRECT, config->responder.port);
 }
 
-/* Which of a family's sets there are decides its rule. */
-struct family_sets {
-    enum ruleset_statement_type source_match, address_match;
-    const struct ruleset_set *sources, *addresses; /* NULL: no match */
+/* The vocabulary of an address family. */
+struct family {
+    enum ruleset_statement_type match, source_match, address_match, add_source, delete_source;
+    const char *redirected, *arrived; /* tags */
+    struct ruleset_set addresses, sources, missing;
 };
 
-static void chain_add_redirect(struct ruleset_chain *chain, const struct config *config,
-                               const char *interfaces, const struct family_sets *family)
-{
-    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_REDIRECTED);
+#define FAMILIES 2
 
-    if (interfaces)
-        rule_add_set(rule, RULESET_IIFNAME_IN, interfaces);
-    if (family && family->sources)
-        rule_add_set(rule, family->source_match, set_name(family->sources));
-    if (family && family->addresses)
-        rule_add_set(rule, family->address_match, set_name(family->addresses));
-    rule_add_redirect(rule, config, true);
+static const struct family families[FAMILIES] = {
+    {RULESET_FAMILY4, RULESET_SADDR4_IN, RULESET_DADDR4_IN, RULESET_ADD_SADDR4,
+     RULESET_DELETE_SADDR4, RULESET_TAG_REDIRECTED4, RULESET_TAG_ARRIVED4,
+     .addresses = {.name = "addresses4",
+                   .key = RULESET_KEY_IPV4,
+                   .note = "local addresses redirected"},
+     .sources = {.name = "sources4",
+                 .key = RULESET_KEY_IPV4,
+                 .interval = true,
+                 .note = "who is redirected"},
+     .missing = {.name = RULESET_SET_MISSING4, .key = RULESET_KEY_IPV4}},
+    {RULESET_FAMILY6, RULESET_SADDR6_IN, RULESET_DADDR6_IN, RULESET_ADD_SADDR6,
+     RULESET_DELETE_SADDR6, RULESET_TAG_REDIRECTED6, RULESET_TAG_ARRIVED6,
+     .addresses = {.name = "addresses6",
+                   .key = RULESET_KEY_IPV6,
+                   .note = "local addresses redirected"},
+     .sources = {.name = "sources6",
+                 .key = RULESET_KEY_IPV6,
+                 .interval = true,
+                 .note = "who is redirected"},
+     .missing = {.name = RULESET_SET_MISSING6, .key = RULESET_KEY_IPV6}},
+};
+
+/* What the configuration chooses; NULL: no match. */
+struct scope {
+    const struct ruleset_set *interfaces, *addresses[FAMILIES], *sources[FAMILIES];
+};
+
+static int scope_init(struct scope *scope, struct ruleset *ruleset, const struct config *config,
+                      struct error *error)
+{
+    if (set_add_interfaces(ruleset, config, &scope->interfaces, error) < 0)
+        return -1;
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (set_add_networks(ruleset, families[i].addresses, config->redirect.addresses,
+                             config->redirect.address_count, &scope->addresses[i], error) < 0)
+            return -1;
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (set_add_networks(ruleset, families[i].sources, config->redirect.sources,
+                             config->redirect.source_count, &scope->sources[i], error) < 0)
+            return -1;
+    return 0;
+}
+
+/* Connections of this family that are to be redirected. */
+static void rule_add_scope(struct ruleset_rule *rule, const struct scope *scope, size_t family)
+{
+    rule_add_plain(rule, families[family].match);
+    if (scope->interfaces)
+        rule_add_set(rule, RULESET_IIFNAME_IN, scope->interfaces->name);
+    if (scope->sources[family])
+        rule_add_set(rule, families[family].source_match, scope->sources[family]->name);
+    if (scope->addresses[family])
+        rule_add_set(rule, families[family].address_match, scope->addresses[family]->name);
+    rule_add_leased(rule, true);
+    /* Made-up sources that the route lookup drops later: nobody's firewall does. */
+    rule_add_plain(rule, RULESET_SADDR_REAL);
+}
+
+static void chain_add_redirect(struct ruleset *ruleset, struct ruleset_chain *chain,
+                               const struct config *config, const struct scope *scope,
+                               size_t family)
+{
+    struct ruleset_set *missing =
+        set_add(ruleset, families[family].missing.name, families[family].missing.key,
+                "who was redirected and has not arrived");
+    struct ruleset_rule *rule = chain_add_rule(chain, NULL);
+
+    missing->timeout = true;
+    missing->size_max = RULESET_MISSING_MAX;
+    missing->timeout_ms = RULESET_MISSING_MS;
+    /* A rule of its own: that the set is full must not keep anybody from being redirected. */
+    rule_add_scope(rule, scope, family);
+    rule_add_set(rule, families[family].add_source, missing->name);
+
+    rule = chain_add_rule(chain, families[family].redirected);
+    rule_add_scope(rule, scope, family);
+    rule_add_redirect(rule, config);
 }
 
 static int ruleset_add_prerouting(struct ruleset *ruleset, struct ruleset_chain *chain,
                                   const struct config *config, struct error *error)
 {
-    const struct ruleset_set *interfaces;
-    struct family_sets families[] = {
-        {.source_match = RULESET_SADDR4_IN, .address_match = RULESET_DADDR4_IN},
-        {.source_match = RULESET_SADDR6_IN, .address_match = RULESET_DADDR6_IN},
-    };
-    static const struct ruleset_set addresses[] = {
-        {.name = "addresses4", .key = RULESET_KEY_IPV4, .note = "local addresses redirected"},
-        {.name = "addresses6", .key = RULESET_KEY_IPV6, .note = "local addresses redirected"},
-    };
-    static const struct ruleset_set sources[] = {
-        {.name = "sources4",
-         .key = RULESET_KEY_IPV4,
-         .interval = true,
-         .note = "who is redirected"},
-        {.name = "sources6",
-         .key = RULESET_KEY_IPV6,
-         .interval = true,
-         .note = "who is redirected"},
-    };
-    bool address_given = config->redirect.address_count > 0;
-    bool source_given = config->redirect.source_count > 0;
+    struct scope scope;
 
-    if (set_add_interfaces(ruleset, config, &interfaces, error) < 0)
+    if (scope_init(&scope, ruleset, config, error) < 0)
         return -1;
-    for (size_t i = 0; i < 2; i++)
-        if (set_add_networks(ruleset, addresses[i], config->redirect.addresses,
-                             config->redirect.address_count, &families[i].addresses, error) < 0)
-            return -1;
-    for (size_t i = 0; i < 2; i++)
-        if (set_add_networks(ruleset, sources[i], config->redirect.sources,
-                             config->redirect.source_count, &families[i].sources, error) < 0)
-            return -1;
-    if (!address_given && !source_given) {
-        chain_add_redirect(chain, config, set_name(interfaces), NULL);
-        return 0;
-    }
     /* A family that a list leaves out is not redirected: it gets no rule. */
-    for (size_t i = 0; i < 2; i++)
-        if ((!address_given || families[i].addresses) && (!source_given || families[i].sources))
-            chain_add_redirect(chain, config, set_name(interfaces), &families[i]);
+    for (size_t i = 0; i < FAMILIES; i++)
+        if ((config->redirect.address_count == 0 || scope.addresses[i]) &&
+            (config->redirect.source_count == 0 || scope.sources[i]))
+            chain_add_redirect(ruleset, chain, config, &scope, i);
     if (chain->rule_count == 0)
         return error_set(
             error, EX_CONFIG,
@@ -228,7 +273,8 @@ static void chain_add_output(struct ruleset_chain *chain, const struct config *c
     if (!config->redirect.local)
         rule_add_set(rule, RULESET_SPORT_IN, RULESET_SET_PROBE);
     /* The self-check's port is fresh, so that only `local` can meet older connections. */
-    rule_add_redirect(rule, config, config->redirect.local);
+    rule_add_leased(rule, config->redirect.local);
+    rule_add_redirect(rule, config);
 }
 
 static void rule_add_responder(struct ruleset_rule *rule, const struct config *config)
@@ -252,13 +298,22 @@ static void chain_add_guard(struct ruleset_chain *chain, const struct config *co
     rule_add_plain(rule, RULESET_DROP);
 }
 
-static void chain_add_arrived(struct ruleset_chain *chain, const struct config *config)
+/* Each connection counts once, as where it was redirected: whoever sends its first packet again
+ * does so because the responder is slow. */
+static void chain_add_arrived(const struct ruleset *ruleset, struct ruleset_chain *chain,
+                              const struct config *config)
 {
-    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_ARRIVED);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        if (!ruleset_find_set(ruleset, families[i].missing.name))
+            continue;
+        struct ruleset_rule *rule = chain_add_rule(chain, families[i].arrived);
 
-    rule_add_responder(rule, config);
-    rule_add_plain(rule, RULESET_CT_DNAT);
-    rule_add_plain(rule, RULESET_COUNTER);
+        rule_add_plain(rule, families[i].match);
+        rule_add_responder(rule, config);
+        rule_add_plain(rule, RULESET_CT_DNAT_NEW);
+        rule_add_plain(rule, RULESET_COUNTER);
+        rule_add_set(rule, families[i].delete_source, families[i].missing.name);
+    }
 }
 
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error)
@@ -299,7 +354,7 @@ int ruleset_init(struct ruleset *ruleset, const struct config *config, struct er
     }
     chain_add_output(&ruleset->chains[1], config);
     chain_add_guard(&ruleset->chains[2], config);
-    chain_add_arrived(&ruleset->chains[3], config);
+    chain_add_arrived(ruleset, &ruleset->chains[3], config);
     return 0;
 }
 

@@ -14,10 +14,10 @@
  * I/O.
  */
 
-#define RULESET_SETS_MAX       7
+#define RULESET_SETS_MAX       9
 #define RULESET_CHAINS         4
-#define RULESET_RULES_MAX      2
-#define RULESET_STATEMENTS_MAX 9
+#define RULESET_RULES_MAX      4
+#define RULESET_STATEMENTS_MAX 11
 #define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
 
 enum ruleset_key {
@@ -39,12 +39,16 @@ struct ruleset_set {
     const char *note; /* for people, one line */
     enum ruleset_key key;
     bool timeout;                     /* elements come and go; none to begin with */
+    uint32_t size_max;                /* 0: no limit; else packets add to it, up to so many, */
+    uint32_t timeout_ms;              /* and each element goes by itself after so long */
     bool interval;                    /* elements may be ranges; otherwise first equals last */
     struct ruleset_element *elements; /* owned; in order, no two overlap */
     size_t element_count;
 };
 
 enum ruleset_statement_type {
+    RULESET_FAMILY4,
+    RULESET_FAMILY6,
     RULESET_IIFNAME_IN,   /* set: of interfaces */
     RULESET_NOT_LOOPBACK, /* came in by another interface than lo */
     RULESET_SADDR4_IN,    /* set; each of these four matches its own family only */
@@ -52,11 +56,17 @@ enum ruleset_statement_type {
     RULESET_DADDR4_IN,
     RULESET_DADDR6_IN,
     RULESET_DADDR_LOCAL, /* the destination is an address of this host */
+    RULESET_SADDR_REAL,  /* the source is none of this host's, no group's, no network's */
     RULESET_SPORT_IN,    /* set: of TCP ports */
     RULESET_DPORT_IN,    /* set */
     RULESET_DPORT,       /* port */
     RULESET_SYN,         /* the first packet of a connection, and no other */
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
+    RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
+    RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
+    RULESET_ADD_SADDR6,  /* ends the rule */
+    RULESET_DELETE_SADDR4,
+    RULESET_DELETE_SADDR6,
     RULESET_COUNTER,
     RULESET_REDIRECT, /* port */
     RULESET_ACCEPT,
@@ -77,10 +87,12 @@ struct ruleset_rule {
 };
 
 /* The comments of the rules whose counters are read. */
-#define RULESET_TAG_REDIRECTED "redirected"
-#define RULESET_TAG_PROBED     "probed"
-#define RULESET_TAG_GUARDED    "guarded"
-#define RULESET_TAG_ARRIVED    "arrived"
+#define RULESET_TAG_REDIRECTED4 "redirected4"
+#define RULESET_TAG_REDIRECTED6 "redirected6"
+#define RULESET_TAG_PROBED      "probed"
+#define RULESET_TAG_GUARDED     "guarded"
+#define RULESET_TAG_ARRIVED4    "arrived4"
+#define RULESET_TAG_ARRIVED6    "arrived6"
 
 enum ruleset_hook { RULESET_HOOK_PREROUTING, RULESET_HOOK_INPUT, RULESET_HOOK_OUTPUT };
 
@@ -96,6 +108,14 @@ struct ruleset_chain {
 
 #define RULESET_SET_PORTS "ports"
 #define RULESET_SET_PROBE "probe"
+/* Who was redirected and has not arrived; only of families that are redirected. */
+#define RULESET_SET_MISSING4 "missing4"
+#define RULESET_SET_MISSING6 "missing6"
+
+/* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
+#define RULESET_MISSING_MAX 4096
+/* Longer than a visitor waits between the first attempts to connect, 1, 2, 4, 8 s. */
+#define RULESET_MISSING_MS 30000
 
 #define RULESET_CHAIN_PREROUTING "prerouting"
 #define RULESET_CHAIN_OUTPUT     "output"
@@ -114,6 +134,9 @@ struct ruleset {
  */
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error);
 void ruleset_deinit(struct ruleset *ruleset);
+
+/* NULL when there is none of this name. */
+const struct ruleset_set *ruleset_find_set(const struct ruleset *ruleset, const char *name);
 
 /* The length of a key of this kind, in bytes. */
 size_t ruleset_key_length(enum ruleset_key key);

@@ -71,7 +71,7 @@ static bool set_describe(struct nftnl_set *set, enum ruleset_key key)
     return done;
 }
 
-/* set NAME { type TYPE; flags FLAGS; } */
+/* set NAME { type TYPE; size SIZE; flags FLAGS; timeout TIMEOUT; } */
 static void create_set(struct batch *batch, const struct ruleset_set *description, uint32_t id)
 {
     struct nftnl_set *set = nftnl_set_alloc();
@@ -79,7 +79,8 @@ static void create_set(struct batch *batch, const struct ruleset_set *descriptio
         batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, BATCH_ROOM,
         (struct batch_object){"set", description->name, "nf_tables_set"});
     uint32_t flags = (description->timeout ? NFT_SET_TIMEOUT : 0U) |
-                     (description->interval ? NFT_SET_INTERVAL : 0U);
+                     (description->interval ? NFT_SET_INTERVAL : 0U) |
+                     (description->size_max > 0 ? NFT_SET_EVAL : 0U);
 
     if (set && header && set_describe(set, description->key)) {
         nftnl_set_set_str(set, NFTNL_SET_TABLE, REDIRECT_TABLE);
@@ -88,6 +89,10 @@ static void create_set(struct batch *batch, const struct ruleset_set *descriptio
         nftnl_set_set_u32(set, NFTNL_SET_FLAGS, flags);
         nftnl_set_set_u32(set, NFTNL_SET_KEY_TYPE, key_types[description->key]);
         nftnl_set_set_u32(set, NFTNL_SET_KEY_LEN, (uint32_t)ruleset_key_length(description->key));
+        if (description->size_max > 0)
+            nftnl_set_set_u32(set, NFTNL_SET_DESC_SIZE, description->size_max);
+        if (description->timeout_ms > 0)
+            nftnl_set_set_u64(set, NFTNL_SET_TIMEOUT, description->timeout_ms);
         nftnl_set_nlmsg_build_payload(header, set);
         batch_end_message(batch);
     } else
@@ -317,20 +322,46 @@ void ruleset_netlink_delete_port(struct batch *batch, const char *set, uint16_t 
     elements_send(&message, NFT_MSG_DELSETELEM, 0);
 }
 
-void ruleset_netlink_ask_rules(struct batch *batch, const char *chain)
+void ruleset_netlink_ask_rules(struct batch *batch)
 {
     struct nftnl_rule *rule = nftnl_rule_alloc();
-    struct nlmsghdr *header =
-        batch_begin_message(batch, NFT_MSG_GETRULE, NLM_F_DUMP, BATCH_ROOM,
-                            (struct batch_object){.kind = "chain", .name = chain});
+    struct nlmsghdr *header = batch_begin_message(batch, NFT_MSG_GETRULE, NLM_F_DUMP, BATCH_ROOM,
+                                                  (struct batch_object){.kind = "table"});
 
     if (rule && header) {
         nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, REDIRECT_TABLE);
-        nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
         nftnl_rule_nlmsg_build_payload(header, rule);
         batch_end_message(batch);
     } else
         batch->out_of_memory = true;
     if (rule)
         nftnl_rule_free(rule);
+}
+
+static void set_message(struct batch *batch, uint16_t type, uint16_t flags, const char *name)
+{
+    struct nftnl_set *set = nftnl_set_alloc();
+    struct nlmsghdr *header = batch_begin_message(
+        batch, type, flags, BATCH_ROOM, (struct batch_object){.kind = "set", .name = name});
+
+    if (set && header) {
+        nftnl_set_set_str(set, NFTNL_SET_TABLE, REDIRECT_TABLE);
+        nftnl_set_set_str(set, NFTNL_SET_NAME, name);
+        nftnl_set_elems_nlmsg_build_payload(header, set);
+        batch_end_message(batch);
+    } else
+        batch->out_of_memory = true;
+    if (set)
+        nftnl_set_free(set);
+}
+
+/* flush set inet wicket SET */
+void ruleset_netlink_flush(struct batch *batch, const char *set)
+{
+    set_message(batch, NFT_MSG_DELSETELEM, NLM_F_ACK, set);
+}
+
+void ruleset_netlink_ask_elements(struct batch *batch, const char *set)
+{
+    set_message(batch, NFT_MSG_GETSETELEM, NLM_F_DUMP, set);
 }

@@ -14,6 +14,8 @@
 
 /* %s: the set; %u: the port. */
 static const char *const statement_texts[] = {
+    [RULESET_FAMILY4] = "meta nfproto ipv4",
+    [RULESET_FAMILY6] = "meta nfproto ipv6",
     [RULESET_IIFNAME_IN] = "iifname @%s",
     [RULESET_NOT_LOOPBACK] = "iif != lo",
     [RULESET_SADDR4_IN] = "ip saddr @%s",
@@ -21,11 +23,17 @@ static const char *const statement_texts[] = {
     [RULESET_DADDR4_IN] = "ip daddr @%s",
     [RULESET_DADDR6_IN] = "ip6 daddr @%s",
     [RULESET_DADDR_LOCAL] = "fib daddr type local",
+    [RULESET_SADDR_REAL] = "fib saddr type unicast",
     [RULESET_SPORT_IN] = "tcp sport @%s",
     [RULESET_DPORT_IN] = "tcp dport @%s",
     [RULESET_DPORT] = "tcp dport %u",
     [RULESET_SYN] = "tcp flags & (fin | syn | rst | ack) == syn",
     [RULESET_CT_DNAT] = "ct status dnat",
+    [RULESET_CT_DNAT_NEW] = "ct status & (confirmed | dnat) == dnat",
+    [RULESET_ADD_SADDR4] = "add @%s { ip saddr }",
+    [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",
+    [RULESET_DELETE_SADDR4] = "delete @%s { ip saddr }",
+    [RULESET_DELETE_SADDR6] = "delete @%s { ip6 saddr }",
     [RULESET_COUNTER] = "counter",
     [RULESET_REDIRECT] = "redirect to :%u",
     [RULESET_ACCEPT] = "accept",
@@ -88,9 +96,16 @@ static void write_element(FILE *stream, const struct ruleset_element *element, e
 
 static void write_set(FILE *stream, const struct ruleset_set *set)
 {
+    char timeout[DURATION_TEXT];
+
     fprintf(stream, "\t# %s\n\tset %s {\n\t\ttype %s\n", set->note, set->name, key_texts[set->key]);
+    if (set->size_max > 0)
+        fprintf(stream, "\t\tsize %u\n", (unsigned)set->size_max);
     if (set->timeout)
-        fputs("\t\tflags timeout\n", stream);
+        fprintf(stream, "\t\tflags %stimeout\n", set->size_max > 0 ? "dynamic," : "");
+    if (set->timeout_ms > 0)
+        fprintf(stream, "\t\ttimeout %s\n",
+                duration_format(timeout, sizeof(timeout), set->timeout_ms));
     if (set->interval)
         fputs("\t\tflags interval\n", stream);
     for (size_t i = 0; i < set->element_count; i++) {
@@ -123,6 +138,7 @@ static void write_statement(FILE *stream, const struct ruleset_statement *statem
         fputs(statement->set, stream);
     else
         fprintf(stream, "%u", (unsigned)statement->port);
+    fputs(hole + 2, stream);
 }
 
 static void write_chain(FILE *stream, const struct ruleset_chain *chain)

@@ -89,15 +89,21 @@ static void enter(int namespace)
         fail_msg("setns: %s", strerror(errno));
 }
 
+int lab_socket(const struct lab *lab, enum lab_place place, int domain, int type, int protocol)
+{
+    enter(lab->namespaces[place]);
+    int fd = socket(domain, type | SOCK_CLOEXEC, protocol);
+    enter(lab->namespaces[LAB_HOST]);
+    assert_true(fd >= 0);
+    return fd;
+}
+
 static int listen_on(const struct lab *lab, enum lab_place place, uint16_t port)
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
     int off = 0;
 
-    enter(lab->namespaces[place]);
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    enter(lab->namespaces[LAB_HOST]);
-    assert_true(fd >= 0);
+    int fd = lab_socket(lab, place, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)), 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&address, sizeof(address)), 0);
     assert_int_equal(listen(fd, 1024), 0);
@@ -143,10 +149,7 @@ static int try_connect(const struct lab *lab, enum lab_place from, const char *a
     struct sockaddr_storage to, own;
     socklen_t length = parse(&to, address, port);
 
-    enter(lab->namespaces[from]);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    enter(lab->namespaces[LAB_HOST]);
-    assert_true(fd >= 0);
+    int fd = lab_socket(lab, from, to.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (source_port != 0) {
         parse(&own, to.ss_family == AF_INET ? "0.0.0.0" : "::", source_port);
         assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);

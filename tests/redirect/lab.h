@@ -40,6 +40,9 @@ bool lab_shell(const char *command);
 /* The same for its output, which the caller frees; the command must succeed. */
 char *lab_output(const char *command);
 
+/* A socket in that place's namespace. */
+int lab_socket(const struct lab *lab, enum lab_place place, int domain, int type, int protocol);
+
 /* A connection that is under way, non-blocking. source_port 0: any. */
 int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,
                 uint16_t source_port);

@@ -8,14 +8,6 @@
 #include "sample.h"
 #include "unit.h"
 
-static const struct ruleset_set *find_set(const struct ruleset *ruleset, const char *name)
-{
-    for (size_t i = 0; i < ruleset->set_count; i++)
-        if (strcmp(ruleset->sets[i].name, name) == 0)
-            return &ruleset->sets[i];
-    return NULL;
-}
-
 static bool rule_has(const struct ruleset_rule *rule, enum ruleset_statement_type type)
 {
     for (size_t i = 0; i < rule->statement_count; i++)
@@ -92,15 +84,45 @@ static void test_every_redirect_is_local_and_leased(void **state)
     }
 }
 
-static void test_one_rule_for_both_families(void **state)
+/* The rules of a family: one that notes the source, and one that redirects. */
+static void assert_family(const struct ruleset *ruleset, size_t first,
+                          enum ruleset_statement_type match, enum ruleset_statement_type add)
+{
+    const struct ruleset_rule *rules = &ruleset->chains[0].rules[first];
+
+    assert_true(ruleset->chains[0].rule_count >= first + 2);
+    assert_true(rule_has(&rules[0], match));
+    assert_true(rule_has(&rules[1], match));
+    assert_true(rule_has(&rules[0], add));
+    assert_true(rule_has(&rules[1], RULESET_REDIRECT));
+    assert_false(rule_has(&rules[0], RULESET_REDIRECT));
+    assert_false(rule_has(&rules[1], add)); /* it ends a rule when the set is full */
+    /* Nobody is noted who is not redirected, and the other way round. */
+    size_t matches = rules[0].statement_count - 1;
+    assert_int_equal(rules[1].statement_count, matches + 2);
+    for (size_t i = 0; i < matches; i++) {
+        assert_int_equal(rules[0].statements[i].type, rules[1].statements[i].type);
+        assert_ptr_equal(rules[0].statements[i].set, rules[1].statements[i].set);
+    }
+}
+
+static void test_both_families(void **state)
 {
     struct ruleset ruleset;
     struct config config;
 
     (void)state;
     init(&ruleset, &config, (struct sample){.interfaces = "eth0"});
-    assert_int_equal(ruleset.chains[0].rule_count, 1);
-    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_IIFNAME_IN));
+    assert_int_equal(ruleset.chains[0].rule_count, 4);
+    assert_family(&ruleset, 0, RULESET_FAMILY4, RULESET_ADD_SADDR4);
+    assert_family(&ruleset, 2, RULESET_FAMILY6, RULESET_ADD_SADDR6);
+    for (size_t i = 0; i < 4; i++) {
+        assert_true(rule_has(&ruleset.chains[0].rules[i], RULESET_IIFNAME_IN));
+        assert_true(rule_has(&ruleset.chains[0].rules[i], RULESET_SADDR_REAL));
+    }
+    assert_int_equal(ruleset.chains[3].rule_count, 2);
+    assert_true(rule_has(&ruleset.chains[3].rules[0], RULESET_DELETE_SADDR4));
+    assert_true(rule_has(&ruleset.chains[3].rules[1], RULESET_DELETE_SADDR6));
     deinit(&ruleset, &config);
 }
 
@@ -111,16 +133,23 @@ static void test_family_left_out_is_not_redirected(void **state)
 
     (void)state;
     init(&ruleset, &config, (struct sample){.sources = "192.0.2.0/24"});
-    assert_int_equal(ruleset.chains[0].rule_count, 1);
-    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_SADDR4_IN));
-    assert_null(find_set(&ruleset, "sources6"));
+    assert_int_equal(ruleset.chains[0].rule_count, 2);
+    assert_family(&ruleset, 0, RULESET_FAMILY4, RULESET_ADD_SADDR4);
+    assert_true(rule_has(&ruleset.chains[0].rules[1], RULESET_SADDR4_IN));
+    assert_null(ruleset_find_set(&ruleset, "sources6"));
+    assert_null(ruleset_find_set(&ruleset, "missing6"));
+    assert_int_equal(ruleset.chains[3].rule_count, 1);
     deinit(&ruleset, &config);
 
     init(&ruleset, &config,
          (struct sample){.sources = "192.0.2.0/24 2001:db8::/32", .addresses = "2001:db8::1"});
-    assert_int_equal(ruleset.chains[0].rule_count, 1);
-    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_SADDR6_IN));
-    assert_true(rule_has(&ruleset.chains[0].rules[0], RULESET_DADDR6_IN));
+    assert_int_equal(ruleset.chains[0].rule_count, 2);
+    assert_family(&ruleset, 0, RULESET_FAMILY6, RULESET_ADD_SADDR6);
+    assert_true(rule_has(&ruleset.chains[0].rules[1], RULESET_SADDR6_IN));
+    assert_true(rule_has(&ruleset.chains[0].rules[1], RULESET_DADDR6_IN));
+    assert_null(ruleset_find_set(&ruleset, "missing4"));
+    assert_int_equal(ruleset.chains[3].rule_count, 1);
+    assert_true(rule_has(&ruleset.chains[3].rules[0], RULESET_DELETE_SADDR6));
     deinit(&ruleset, &config);
 }
 
@@ -180,7 +209,7 @@ static void assert_ranges(const char *sources, const char *name, const char *exp
     size_t length = 0;
 
     init(&ruleset, &config, (struct sample){.sources = sources});
-    const struct ruleset_set *set = find_set(&ruleset, name);
+    const struct ruleset_set *set = ruleset_find_set(&ruleset, name);
     if (!set) {
         fail_msg("no set %s", name);
         return;
@@ -247,7 +276,7 @@ int main(void)
         cmocka_unit_test(test_priorities),
         cmocka_unit_test(test_guard_admits_before_it_drops),
         cmocka_unit_test(test_every_redirect_is_local_and_leased),
-        cmocka_unit_test(test_one_rule_for_both_families),
+        cmocka_unit_test(test_both_families),
         cmocka_unit_test(test_family_left_out_is_not_redirected),
         cmocka_unit_test(test_no_common_family),
         cmocka_unit_test(test_interface_names),
