@@ -98,7 +98,9 @@ def test_five_at_once(lab, ready, wicket, tell):
         f"{ROUNDS} rounds of {len(kinds)} clients in {time.monotonic() - began:.0f} s:"
         f" {tokens} tokens, {windows} windows"
     )
-    # Told never to, pebble goes by an earlier proof once in a hundred times all the same.
-    assert ROUNDS * len(kinds) * 0.9 < tokens <= ROUNDS * len(kinds)
+    # Told never to, pebble goes by an earlier proof now and then all the same.
+    asked = sum("Starting 3 validations" in text for _, text in lab.ca.pebble.output.entries())
+    assert tokens == asked
+    assert ROUNDS * len(kinds) * 0.8 < asked <= ROUNDS * len(kinds)
     assert windows < tokens
     wicket.wait_gone()

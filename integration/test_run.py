@@ -114,43 +114,11 @@ def test_the_keeper_goes_away(lab, production, wicket):
     assert run.returncode == 5
 
 
-SCHEMA = {
-    "version": int,
-    "running": bool,
-    "pid": int,
-    "mode": str,
-    "config": str,
-    "state": str,
-    "owned_table": bool,
-    "responder": str,
-    "trouble": (str, type(None)),
-    "window": (dict, type(None)),
-    "reasons": list,
-    "runs": int,
-    "counters": dict,
-    "validators": list,
-    "last_shut": (dict, type(None)),
-}
-COUNTERS = {
-    *("windows", "tokens", "validations", "addresses", "turned_away"),
-    *("redirected", "arrived", "guarded"),
-}
-
-
-def check_schema(status):
-    assert set(status) == set(SCHEMA)
-    for key, kind in SCHEMA.items():
-        assert isinstance(status[key], kind), key
-    assert set(status["counters"]) == COUNTERS
-    assert all(isinstance(value, int) for value in status["counters"].values())
-
-
 def test_status(lab, production, wicket):
     assert wicket.status() == {"version": 1, "running": False}
     assert "no keeper runs" in wicket.run("status").stdout
     keeper = wicket.serve()
     armed = wicket.status()
-    check_schema(armed)
     assert (armed["state"], armed["mode"], armed["responder"]) == ("armed", "full", "ready")
     assert armed["owned_table"]
     assert armed["window"] is None and armed["last_shut"] is None and armed["trouble"] is None
@@ -159,7 +127,6 @@ def test_status(lab, production, wicket):
     network.get(lab.outside, HOST4, PREFIX + token, source=VALIDATORS4[0])
     network.get(lab.outside, HOST4, "/")
     opened = wicket.status()
-    check_schema(opened)
     assert opened["state"] == "open"
     assert opened["window"]["lease_ms"] == 5000
     assert 0 < opened["window"]["limit_in_ms"] <= 3600 * 1000
@@ -177,7 +144,6 @@ def test_status(lab, production, wicket):
 
     wicket.run("remove", token)
     shut = wicket.status()
-    check_schema(shut)
     assert shut["state"] in ("draining", "armed")
     assert shut["last_shut"]["reason"] == "nothing is pending any more"
     assert wicket.run("status").stdout.startswith("SHUT")

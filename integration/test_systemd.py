@@ -26,7 +26,7 @@ def follow(machine, pattern, *arguments):
         *("sh", "-c", 'journalctl --no-pager -n all -f "$@" | grep -m 1 -E "$PATTERN"', "sh"),
         *arguments,
         prefix=("env", f"PATTERN={pattern}"),
-        timeout=8,
+        timeout=30,
     ).stdout
 
 
@@ -141,6 +141,19 @@ def test_reload_and_restart(lab, machine):
     assert machine.systemctl("start", "wicket.service", check=False).returncode != 0
     assert machine.show("wicket.service", "NRestarts") == "0"
     assert machine.show("wicket.service", "ExecMainStatus") == "78"
+
+
+def test_hung_responder_is_replaced(lab, machine):
+    """The service's keeper may kill it, of another account, without CAP_KILL."""
+    machine.write("/usr/local/etc/wicket/wicket.yaml", "window: {lease: 1s}\n")
+    machine.systemctl("start", "wicket.socket")
+    machine.run("wicket", "open", "--for", "30s")
+    machine.systemctl("kill", "--kill-whom=all", "--signal=STOP", "wicket.service")
+    machine.systemctl("kill", "--kill-whom=main", "--signal=CONT", "wicket.service")
+    follow(machine, "the responder was killed by signal 9", "-u", "wicket.service")
+    machine.run("wicket", "open", "--for", "30s")
+    assert get(lab.outside, HOST4).server == "responder"
+    assert "cannot kill" not in machine.journal("-u", "wicket.service")
 
 
 def test_hung_keeper_is_replaced(lab, machine):

@@ -26,8 +26,8 @@ enum link_fd {
 };
 /*
  * The keeper sends LINK_SETUP at once; the responder checks its descriptors, gives up its
- * privileges as told, and answers LINK_READY; then LINK_TOKEN and the rest. Another LINK_SETUP later
- * changes the limits and other_requests; what else it says must be as before.
+ * privileges as told, and answers LINK_READY; then LINK_TOKEN and the rest. Another LINK_SETUP
+ * later changes the limits and other_requests; what else it says must be as before.
  */
 
 #define LINK_MAGIC   UINT32_C(0x4b4c4b57) /* "WKLK" in memory */

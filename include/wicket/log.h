@@ -9,10 +9,10 @@
  * The form follows from what the descriptor is: a datagram socket (connected to /dev/log) gets
  * "<PRI>ident[pid]: line", one datagram a line, as syslog(3) would send it (RFC 3164 without the
  * time stamp, which the daemon adds); the journal's stream, known by JOURNAL_STREAM in the
- * environment, gets "<PRI>ident: line\n" (sd-daemon(3)); anything else gets "ident: line\n"; both in
- * one write(2).
- * Bytes that are not printable ASCII are escaped as \xNN, so that no line can be forged; a line
- * is cut at LOG_LINE_MAX. A log that cannot be written is not an error: nothing waits for it.
+ * environment, gets "<PRI>ident: line\n" (sd-daemon(3)); anything else gets "ident: line\n"; both
+ * in one write(2). Bytes that are not printable ASCII are escaped as \xNN, so that no line can be
+ * forged; a line is cut at LOG_LINE_MAX. A log that cannot be written is not an error: nothing
+ * waits for it.
  *
  * log_warn and log_error append ": " and strerror(errno), log_warnx and log_errorx do not.
  * This is the one part with state of its own (descriptor, ident), set once by main().

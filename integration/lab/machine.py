@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """A Debian 12 with a systemd of its own, booted by systemd-nspawn in the network of a lab host."""
 
+import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -77,6 +79,20 @@ def tree():
         link.symlink_to("/dev/null")
     making.rename(path)
     return path
+
+
+def remove_groups():
+    """The control groups that systemd-nspawn leaves below this process's own, but for those in use."""
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controller, own = line.split(":", 2)
+        if controller not in ("", "name=systemd"):
+            continue
+        for mounted in ("", "unified", "systemd"):
+            for name in ("payload", "supervisor"):
+                top = Path("/sys/fs/cgroup", mounted, own.lstrip("/"), name)
+                for directory, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):
+                        os.rmdir(directory)
 
 
 class Machine:
@@ -169,5 +185,8 @@ class Machine:
     def stop(self):
         if self._console.returncode is None:
             self.run("systemctl", "--force", "--force", "poweroff", check=False)
-            wait_for_end(self._console.pid, 15)
+            if not wait_for_end(self._console.pid, 5):
+                self._console.signal(signal.SIGKILL)
+            self._console.wait()
         self._notified.close()
+        remove_groups()

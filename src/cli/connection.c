@@ -283,7 +283,7 @@ int connection_ask(struct connection *connection, const union control_message *r
     }
     for (;;) {
         union control_message message;
-        int passed;
+        int passed = -1;
         if (next_message(connection, &message, &passed, deadline_ms, error) < 0) {
             return -1;
         }
@@ -325,7 +325,7 @@ void connection_set_purpose(char (*purpose)[CONTROL_PURPOSE_MAX], const char *te
     size_t at = 0;
     for (; at < sizeof *purpose - 1 && text[at] != '\0'; at++) {
         const char c = text[at];
-        (*purpose)[at] = c >= ' ' && c <= '~' ? c : '?';
+        (*purpose)[at] = (char)(c >= ' ' && c <= '~' ? c : '?');
     }
     memset(*purpose + at, 0, sizeof *purpose - at);
 }

@@ -16,8 +16,10 @@ static int read_fresh(const struct keeper *keeper, struct config *fresh, struct 
     struct config_errors *errors = calloc(1, sizeof(*errors));
     int exit_code = EX_CONFIG;
 
-    if (errors == NULL)
-        return error_set(error, EX_OSERR, "out of memory");
+    if (errors == NULL) {
+        error_set(error, EX_OSERR, "out of memory");
+        return -1;
+    }
     int outcome = config_read(fresh, keeper->config->path, keeper->options.config_optional, errors,
                               &exit_code);
     for (size_t i = 0; outcome < 0 && i < errors->count; i++)

@@ -25,9 +25,11 @@
  */
 
 #define THUMBPRINT "9jg46WB3rR_AHD-EBXdN7cBkH1WOu0tA3M9fm21mqTI"
-#define KEY(token) token "." THUMBPRINT
-#define X10        "xxxxxxxxxx"
-#define X100       X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
+/* In parentheses, so that it is seen to be one element of a list. */
+#define KEY(token)    (KEY_OF(token))
+#define KEY_OF(token) token "." THUMBPRINT
+#define X10           "xxxxxxxxxx"
+#define X100          X10 X10 X10 X10 X10 X10 X10 X10 X10 X10
 
 static const char *program;
 static const char *executables;
@@ -237,26 +239,26 @@ static void check(const struct call *calls, size_t count)
 static void test_certbot(void **state)
 {
     (void)state;
-    CHECK({.words = {"certbot", "auth"}, CERTBOT("a.test", "a", KEY("a")), .asked = "+a ? ! "},
-          {.words = {"certbot", "cleanup"}, CERTBOT("a.test", "a", KEY("a")), .asked = "-a "},
+    CHECK({.words = {"certbot", "auth"}, CERTBOT("a.test", "a", KEY_OF("a")), .asked = "+a ? ! "},
+          {.words = {"certbot", "cleanup"}, CERTBOT("a.test", "a", KEY_OF("a")), .asked = "-a "},
           {.words = {"certbot", "cleanup"},
-           CERTBOT("a.test", "late", KEY("late")),
+           CERTBOT("a.test", "late", KEY_OF("late")),
            .asked = "-late ",
            .said = "certbot hook for \"a.test\": too late"},
           {.words = {"certbot", "auth"},
            .environment = {"CERTBOT_IDENTIFIER=192.0.2.1", "CERTBOT_TOKEN=a",
-                           "CERTBOT_VALIDATION=" KEY("a")},
+                           "CERTBOT_VALIDATION=" KEY_OF("a")},
            .asked = "+a ? ! "},
           {.words = {"certbot", "auth"},
            .environment = {"CERTBOT_IDENTIFIER=b.test", "CERTBOT_DOMAIN=a.test", "CERTBOT_TOKEN=a",
-                           "CERTBOT_VALIDATION=" KEY("b")},
+                           "CERTBOT_VALIDATION=" KEY_OF("b")},
            .status = EX_DATAERR,
            .asked = "",
            .said = "CERTBOT_TOKEN"},
           {.words = {"certbot", "auth"},
            .keeper = {.unheard = "a"},
            .environment = {"CERTBOT_IDENTIFIER=b.test", "CERTBOT_DOMAIN=a.test", "CERTBOT_TOKEN=a",
-                           "CERTBOT_VALIDATION=" KEY("a")},
+                           "CERTBOT_VALIDATION=" KEY_OF("a")},
            .status = EX_TEMPFAIL,
            .asked = "+a ? -a ",
            .said = "certbot hook for \"b.test\": "},
@@ -345,12 +347,12 @@ static void test_uacme(void **state)
           {.words = {"uacme", "failed", "http-01", "a.test", "a", KEY("a")}, .asked = "-a "},
           {.words = {"uacme"},
            .environment = {"UACME_METHOD=begin", "UACME_TYPE=http-01", "UACME_IDENT=a.test",
-                           "UACME_TOKEN=a", "UACME_AUTH=" KEY("a")},
+                           "UACME_TOKEN=a", ("UACME_AUTH=" KEY_OF("a"))},
            .asked = "+a ? ! "},
           /* What is said in words is what counts. */
           {.words = {"uacme", "done", "http-01", "b.test", "b", KEY("b")},
            .environment = {"UACME_METHOD=begin", "UACME_TYPE=http-01", "UACME_IDENT=a.test",
-                           "UACME_TOKEN=a", "UACME_AUTH=" KEY("a")},
+                           "UACME_TOKEN=a", ("UACME_AUTH=" KEY_OF("a"))},
            .asked = "-b "},
           {.words = {"uacme", "begin", "http-01", "a.test", "a", KEY("a")},
            .keeper = {.unheard = "a"},
@@ -423,7 +425,7 @@ static void test_acmetool(void **state)
            .asked = "",
            .said = "acmetool hook for a.test: "},
           {.words = {"acmetool", "challenge-http-start", "a.test", "targets/a", "a"},
-           .input = KEY("a") "\n",
+           .input = KEY_OF("a") "\n",
            .status = EX_DATAERR,
            .asked = "",
            .said = "\\x0a"},
@@ -446,19 +448,19 @@ static void test_bad_key_authorizations(void **state)
     static const struct {
         const char *token, *key;
     } rows[] = {
-        {"a", KEY("b")},                       /* not the token's */
-        {"a", "a"},                            /* no thumbprint */
-        {"a", "a.short"},                      /* */
-        {"a", KEY("a") "\n"},                  /* newline */
-        {"a\nb", KEY("a\nb")},                 /* */
-        {"../a", KEY("../a")},                 /* a path */
-        {"/etc/passwd", KEY("/etc/passwd")},   /* */
-        {"a/b", KEY("a/b")},                   /* */
-        {X100 X100 X100, KEY(X100 X100 X100)}, /* over-long */
-        {"a", KEY("a") "x"},                   /* */
-        {"", "." THUMBPRINT},                  /* empty */
-        {"a", ""},                             /* */
-        {"a%2e", KEY("a%2e")},                 /* */
+        {"a", KEY("b")},                         /* not the token's */
+        {"a", "a"},                              /* no thumbprint */
+        {"a", "a.short"},                        /* */
+        {"a", (KEY_OF("a") "\n")},               /* newline */
+        {"a\nb", KEY("a\nb")},                   /* */
+        {"../a", KEY("../a")},                   /* a path */
+        {"/etc/passwd", KEY("/etc/passwd")},     /* */
+        {"a/b", KEY("a/b")},                     /* */
+        {(X100 X100 X100), KEY(X100 X100 X100)}, /* over-long */
+        {"a", (KEY_OF("a") "x")},                /* */
+        {"", ("." THUMBPRINT)},                  /* empty */
+        {"a", ""},                               /* */
+        {"a%2e", KEY("a%2e")},                   /* */
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char variables[2][512];

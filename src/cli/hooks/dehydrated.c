@@ -43,7 +43,7 @@ static int read_challenges(struct publication *list, size_t count, char *const *
 static int handle_challenges(const struct invocation *invocation, bool deploy, struct error *error)
 {
     const struct arguments *arguments = invocation->arguments;
-    size_t count;
+    size_t count = 0;
     if (count_challenges(&count, arguments, error) < 0) {
         return -1;
     }

@@ -45,7 +45,7 @@ static int find_words(const char *out[WORDS], char *const *words, size_t count,
 int uacme_read(enum uacme_method *method, struct publication *out, char *const *words, size_t count,
                char *const *environment, struct error *error)
 {
-    const char *text[WORDS];
+    const char *text[WORDS] = {NULL};
     if (find_words(text, words, count, environment, error) < 0) {
         return -1;
     }
