@@ -133,7 +133,7 @@ SCHEMA = {
 }
 COUNTERS = {
     *("windows", "tokens", "validations", "addresses", "turned_away"),
-    *("redirected", "arrived", "guarded"),
+    *("redirected", "arrived", "missing", "guarded"),
 }
 
 
