@@ -30,8 +30,8 @@ enum schema_kind {
 struct schema_key {
     const char *name; // "section.key", or "key" at the top level
     enum schema_kind kind;
-    const char *default_text; // as it would be written in the file
-    uint64_t min, max; // of a list, max: its entries; 0: VALUE_LIST_MAX
+    const char *default_text;                    // as it would be written in the file
+    uint64_t min, max;                           // of a list, max: its entries; 0: VALUE_LIST_MAX
     const char *choices[SCHEMA_CHOICES_MAX + 1]; // ended by NULL
     size_t offset, size;
     size_t count_offset; // of a list

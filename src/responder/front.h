@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/log_limit.h"
 #include "responder/connections.h"
 #include "responder/head.h"
 #include "responder/http.h"
-#include "base/log_limit.h"
 #include "wicket/error.h"
 #include "wicket/link.h"
 

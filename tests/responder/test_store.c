@@ -219,14 +219,10 @@ static void test_log_limit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_stateless),
-        cmocka_unit_test(test_longest_token),
-        cmocka_unit_test(test_many_tokens),
-        cmocka_unit_test(test_undecided_total),
-        cmocka_unit_test(test_undecided_per_address),
-        cmocka_unit_test(test_undecided_ipv4),
-        cmocka_unit_test(test_log_limit),
+        cmocka_unit_test(test_tokens),          cmocka_unit_test(test_stateless),
+        cmocka_unit_test(test_longest_token),   cmocka_unit_test(test_many_tokens),
+        cmocka_unit_test(test_undecided_total), cmocka_unit_test(test_undecided_per_address),
+        cmocka_unit_test(test_undecided_ipv4),  cmocka_unit_test(test_log_limit),
     };
     log_init(-1, "test", 0);
     return cmocka_run_group_tests(tests, NULL, NULL);
