@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -187,6 +188,9 @@ STAGES = {
 
 
 def main(names):
+    # A job in the background of a script ignores these, and so would everything that it starts.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     unknown = set(names) - set(STAGES)
     if unknown:
         sys.exit(f"no such stage: {', '.join(sorted(unknown))}; there are {', '.join(STAGES)}")
