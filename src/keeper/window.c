@@ -113,7 +113,11 @@ void window_init(struct window *window, const struct window_options *options)
 
 void window_configure(struct window *window, const struct window_options *options)
 {
+    uint64_t limit_at_ms = later(window->opened_ms, options->limit_ms);
+
     window->options = *options;
+    if (limit_at_ms < window->limit_at_ms)
+        window->limit_at_ms = limit_at_ms;
 }
 
 static void reasons_free(struct window_reason *reason)

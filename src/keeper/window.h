@@ -149,7 +149,8 @@ struct window {
 
 void window_init(struct window *window, const struct window_options *options);
 void window_deinit(struct window *window);
-/* New options take effect from the next lease, window and drain on. */
+/* New options take effect from the next lease, window and drain on; a lower limit also for the
+ * window that is open. */
 void window_configure(struct window *window, const struct window_options *options);
 
 /*

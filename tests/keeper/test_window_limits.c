@@ -226,7 +226,7 @@ static void begin_after_the_end_opens_a_new_window(void **state)
     rig_deinit(&rig);
 }
 
-static void new_limit_is_for_the_next_window(void **state)
+static void lower_limit_is_for_the_open_window_too(void **state)
 {
     struct rig rig;
     struct window_options options;
@@ -236,13 +236,17 @@ static void new_limit_is_for_the_next_window(void **state)
     struct window_reason *reason = rig_begin(&rig, WINDOW_RUN, 1, WINDOW_FOREVER);
     options = rig.window.options;
     options.limit_ms = 1000;
+    uint64_t opened_ms = rig.now_ms;
     window_configure(&rig.window, &options);
-    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + RIG_LIMIT_MS);
-    rig_tick_at(&rig, rig.now_ms + 1000);
+    assert_int_equal(window_next_ms(&rig.window), opened_ms + 1000);
+    /* A higher one is for the next window. */
+    options.limit_ms = RIG_LIMIT_MS;
+    window_configure(&rig.window, &options);
+    rig_tick_at(&rig, opened_ms + 999);
     assert_int_equal(rig.window.state, WINDOW_OPEN);
     window_release(&rig.window, rig.now_ms, reason);
     rig_begin(&rig, WINDOW_RUN, 1, WINDOW_FOREVER);
-    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + 1000);
+    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + RIG_LIMIT_MS);
     assert_int_equal(rig_ended(&rig, WINDOW_END_REMOVED), 1);
     rig_deinit(&rig);
 }
@@ -360,7 +364,7 @@ int main(void)
         cmocka_unit_test(deadline_at_the_limit_is_no_offence),
         cmocka_unit_test(pong_after_the_end_takes_no_lease),
         cmocka_unit_test(begin_after_the_end_opens_a_new_window),
-        cmocka_unit_test(new_limit_is_for_the_next_window),
+        cmocka_unit_test(lower_limit_is_for_the_open_window_too),
         cmocka_unit_test(blocked_cools_off),
         cmocka_unit_test(blocked_is_remembered_while_draining),
         cmocka_unit_test(tokens_have_a_quota),
