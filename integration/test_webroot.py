@@ -81,7 +81,7 @@ def test_directories(webroot):
     for path in (WEBROOT, WEBROOT + "/.well-known", CHALLENGES):
         status = webroot.host.path(path).stat()
         assert (status.st_uid, status.st_gid) == (0, ACCOUNT_UID)
-        assert status.st_mode & 0o777 == 0o775
+        assert status.st_mode & 0o7777 == 0o3775
     challenge = new_challenge()
     script = f"printf %s {challenge[1]} >{CHALLENGES}{challenge[0]}"
     member = ("setpriv", f"--reuid={MEMBER_UID}", f"--regid={MEMBER_UID}", "--init-groups")
@@ -91,6 +91,18 @@ def test_directories(webroot):
     stranger = ("setpriv", f"--reuid={STRANGER_UID}", f"--regid={STRANGER_UID}", "--init-groups")
     refused = webroot.host.run("sh", "-c", script, prefix=stranger, check=False)
     assert refused.returncode != 0 and "ermission denied" in refused.stderr
+
+
+def test_members_cannot_take_what_is_anothers(webroot):
+    """The directories are sticky: neither a file nor a directory of another's can be replaced."""
+    challenge, path = webroot.put()
+    webroot.assert_served(challenge)
+    member = ("setpriv", f"--reuid={MEMBER_UID}", f"--regid={MEMBER_UID}", "--init-groups")
+    for target in (CHALLENGES + challenge[0], CHALLENGES.rstrip("/"), WEBROOT + "/.well-known"):
+        moved = webroot.host.run("mv", target, target + ".away", prefix=member, check=False)
+        assert moved.returncode != 0 and "not permitted" in moved.stderr
+    assert path.exists()
+    webroot.assert_served(challenge)
 
 
 def test_directories_that_are_there_stay(production, wicket):
@@ -509,3 +521,58 @@ def test_run_needs_no_service(production, wicket):
     assert "1 token" in run.output.text()
     answered_by(wicket.lab, "production", HOST4)
     wicket.wait_gone()
+
+
+@pytest.mark.parametrize("serve", [True, False], ids=["serve", "on demand"])
+@pytest.mark.parametrize("mode", [0o755, 0o700, 0o2775])
+def test_run_leaves_what_is_behind_a_link(production, wicket, serve, mode):
+    """Root's run neither makes nor changes anything where a member's link leads to."""
+    wicket.configure(CONFIG)
+    keeper = wicket.serve() if serve else None
+    inner = wicket.host.path(WEBROOT + "/.well-known")
+    if inner.exists():
+        wicket.host.run("rm", "-r", WEBROOT + "/.well-known")
+    inner.parent.mkdir(exist_ok=True)
+    elsewhere = wicket.host.path("/mnt/elsewhere")
+    elsewhere.mkdir()
+    elsewhere.chmod(mode)
+    inner.symlink_to("/mnt/elsewhere")
+    before = elsewhere.stat()
+    result = wicket.run("run", "--", "sh", "-c", "exit 7", check=False)
+    assert result.returncode == 7
+    assert ".well-known on the way is no directory, or a link" in result.stderr
+    after = elsewhere.stat()
+    assert list(elsewhere.iterdir()) == []
+    assert (after.st_mode, after.st_ctime_ns) == (before.st_mode, before.st_ctime_ns)
+    if keeper:
+        wicket.leave(keeper)
+
+
+def test_run_with_a_link_to_nowhere(webroot):
+    """Hooks need no webroot: a warning, no more."""
+    webroot.path.rmdir()
+    webroot.path.symlink_to("/mnt/nowhere")
+    result = webroot.wicket.run("run", "--", "sh", "-c", "exit 3", check=False)
+    assert result.returncode == 3
+    assert result.stderr.count("acme-challenge on the way is no directory, or a link") == 1
+    assert not webroot.host.path("/mnt/nowhere").exists()
+    # Nor does a word of it stay behind for what is asked next.
+    webroot.path.unlink()
+    assert "on the way" not in webroot.wicket.run("run", "--", "true").stderr
+
+
+@pytest.mark.parametrize("level", [CHALLENGES.rstrip("/"), WEBROOT + "/.well-known", WEBROOT])
+def test_run_makes_what_is_missing(webroot, level):
+    """While a keeper runs that gave up most privileges: as at its start."""
+    webroot.host.run("rm", "-r", level)
+    webroot.wait_for("the webroot .* is not there")
+    token, key_authorization = new_challenge()
+    script = f'printf %s {key_authorization} >"$WICKET_WEBROOT{PREFIX}{token}"'
+    member = ("setpriv", f"--reuid={MEMBER_UID}", f"--regid={MEMBER_UID}", "--init-groups")
+    result = webroot.wicket.run("run", "--", "sh", "-c", script, prefix=member)
+    assert "on the way" not in result.stderr
+    for path in (WEBROOT, WEBROOT + "/.well-known", CHALLENGES):
+        status = webroot.host.path(path).stat()
+        assert (status.st_uid, status.st_gid) == (0, ACCOUNT_UID)
+        assert status.st_mode & 0o7777 == 0o3775
+    webroot.assert_served((token, key_authorization))

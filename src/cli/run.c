@@ -14,7 +14,6 @@
 #include "cli/report.h"
 #include "cli/settings.h"
 #include "cli/start.h"
-#include "cli/webroot.h"
 #include "wicket/log.h"
 
 /* The caller's environment with the two variables of ours in place of any of that name. */
@@ -130,10 +129,6 @@ static void tell_report(struct connection *connection)
 static int run_armed(const struct settings *settings, struct connection *connection,
                      const struct invocation *invocation, struct error *error)
 {
-    /* Another user cannot make it, and may be here for hooks only, which need none. */
-    if (geteuid() == 0 && webroot_create(settings->config.tokens.webroot, error) < 0) {
-        return -1;
-    }
     struct run_environment environment = {.pointers = NULL};
     if (make_environment(&environment, settings, invocation->environment, error) < 0) {
         return -1;

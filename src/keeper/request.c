@@ -10,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "keeper/probe.h"
 #include "keeper/status.h"
+#include "keeper/webroot_tokens.h"
 #include "wicket/duration.h"
 #include "wicket/log.h"
 
@@ -150,6 +151,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
     keeper->tokens_total++;
     log_info("token %s registered by uid %u pid %d (%s)", challenge.token, (unsigned int)peer->uid,
              (int)peer->pid, add->purpose);
+    peer->warning[0] = '\0';
     park(peer, PEER_WAIT_WINDOW, WINDOW_WAIT_MS);
     peer->reason = reason;
 }
@@ -251,12 +253,13 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
         .troubles = keeper->troubles,
         .was_open = keeper->window.state == WINDOW_OPEN,
     };
+    webroot_tokens_complete(keeper, peer->warning, sizeof(peer->warning));
     if (arm->open == 0) {
         park(peer, PEER_WAIT_RESPONDER, READY_WAIT_MS);
         return;
     }
     if (peer->run != NULL) {
-        peer_result(peer, 0, "%s", "");
+        peer_result(peer, 0, "%s", peer->warning);
         return;
     }
     peer->run = begin(peer, WINDOW_RUN, WINDOW_FOREVER, arm->purpose, NULL);
@@ -397,7 +400,7 @@ void request_resume(struct peer *peer, uint64_t now_ms)
         break;
     case PEER_WAIT_RESPONDER:
         if (window->responder_ready)
-            peer_result(peer, 0, "%s", "");
+            peer_result(peer, 0, "%s", peer->warning);
         else if (late)
             peer_result(peer, EX_TEMPFAIL, "the responder does not start; the log says more");
         break;

@@ -126,12 +126,23 @@ static void vanished(void *owner, const char *name)
 
 static const struct webroot_handlers handlers = {.appeared = appeared, .vanished = vanished};
 
-void webroot_tokens_prepare(struct keeper *keeper)
+void webroot_tokens_complete(struct keeper *keeper, char *warning, size_t capacity)
 {
-    struct error error;
+    struct error error = {0};
 
     if (webroot_create_directories(keeper->config->tokens.webroot, &keeper->account, &error) < 0)
-        log_warnx("%s; challenge files are taken once it is there", error.text);
+        snprintf(warning, capacity, "%s; challenge files are taken once it is there", error.text);
+    else
+        warning[0] = '\0';
+}
+
+void webroot_tokens_prepare(struct keeper *keeper)
+{
+    char warning[sizeof(((struct error *)NULL)->text)];
+
+    webroot_tokens_complete(keeper, warning, sizeof(warning));
+    if (warning[0] != '\0')
+        log_warnx("%s", warning);
 }
 
 void webroot_tokens_start(struct keeper *keeper)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stddef.h>
+
 #include "keeper/window.h"
 
 struct keeper;
@@ -13,6 +15,9 @@ struct keeper;
 /* Makes what is missing of the directories; that it cannot is only worth a line in the log. Before
  * privileges are given up. */
 void webroot_tokens_prepare(struct keeper *keeper);
+/* The same for somebody who is about to write there, with the privileges that are left. `warning`
+ * says what could not be made, or is "". */
+void webroot_tokens_complete(struct keeper *keeper, char *warning, size_t capacity);
 /* Hooks work without it: that it cannot be watched is worth no more than a line either. */
 void webroot_tokens_start(struct keeper *keeper);
 

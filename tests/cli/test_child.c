@@ -17,7 +17,6 @@
 #include <sys/stat.h>
 
 #include "cli/child.h"
-#include "cli/webroot.h"
 
 static char *const environment[] = {(char *)"PATH=/usr/bin:/bin", NULL};
 
@@ -126,39 +125,6 @@ static void test_who_wants_what(void **state)
     }
 }
 
-static void test_webroot(void **state)
-{
-    (void)state;
-    char root[] = "/tmp/wicket-test-XXXXXX";
-    assert_non_null(mkdtemp(root));
-    char webroot[96];
-    char path[160];
-    struct error error = {0};
-    struct stat status;
-    snprintf(webroot, sizeof webroot, "%s/a/b", root);
-    const mode_t mask = umask(077);
-    assert_int_equal(webroot_create(webroot, &error), 0);
-    assert_int_equal(webroot_create(webroot, &error), 0);
-    umask(mask);
-    static const char *const below[] = {"/a/b/.well-known/acme-challenge", "/a/b/.well-known",
-                                        "/a/b", "/a"};
-    for (size_t i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%s%s", root, below[i]);
-        assert_int_equal(stat(path, &status), 0);
-        assert_int_equal(status.st_mode, S_IFDIR | 0755);
-        assert_int_equal(rmdir(path), 0);
-    }
-    snprintf(path, sizeof path, "%s/a", root);
-    const int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    close(fd);
-    assert_int_equal(webroot_create(webroot, &error), -1);
-    assert_int_equal(error.exit_code, EX_CANTCREAT);
-    assert_non_null(strstr(error.text, path));
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(rmdir(root), 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,7 +132,6 @@ int main(void)
         cmocka_unit_test(test_nothing_leaks_into_the_command),
         cmocka_unit_test(test_signals_are_passed_on),
         cmocka_unit_test(test_who_wants_what),
-        cmocka_unit_test(test_webroot),
     };
     /* A job in the background of a script ignores some, and so would what it starts. */
     static const int numbers[] = {SIGTERM, SIGHUP, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};

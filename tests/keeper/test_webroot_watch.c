@@ -448,6 +448,85 @@ static void links_on_the_way(void **state)
     assert_int_equal(error.exit_code, 73);
 }
 
+static mode_t mode_of(const struct rig *rig, const char *below)
+{
+    char path[256];
+    struct stat status;
+
+    path_of(path, sizeof(path), rig, below);
+    assert_int_equal(lstat(path, &status), 0);
+    return status.st_mode & 07777;
+}
+
+/* For a group: whatever is missing, at whichever level, whatever the umask; and nothing else. */
+static void made_for_the_group(void **state)
+{
+    struct rig *rig = *state;
+    const struct account account = {.has_control_group = true, .control_gid = getegid()};
+    static const char *const levels[] = {"/webroot", "/webroot/.well-known",
+                                         "/webroot/.well-known/acme-challenge"};
+
+    const mode_t mask = umask(077);
+    for (size_t missing = 0; missing < 3; missing++) {
+        remove_below(rig, levels[missing]);
+        assert_int_equal(webroot_create_directories(rig->webroot_path, &account, NULL), 0);
+        for (size_t i = 0; i < 3; i++)
+            assert_int_equal(mode_of(rig, levels[i]), 03775);
+    }
+    remove_below(rig, levels[0]);
+    make_directories(rig);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mode_of(rig, levels[i]), 0755);
+    /* What is there stays as it is. */
+    assert_int_equal(webroot_create_directories(rig->webroot_path, &account, NULL), 0);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(mode_of(rig, levels[i]), 0755);
+    umask(mask);
+}
+
+/* A link to nowhere is not followed to make something there. */
+static void link_to_nowhere(void **state)
+{
+    struct rig *rig = *state;
+    char link[256], target[256];
+    struct error error;
+    const struct account account = {.has_control_group = true, .control_gid = getegid()};
+
+    make_directories(rig);
+    remove_below(rig, "/webroot/.well-known/acme-challenge");
+    path_of(link, sizeof(link), rig, "/webroot/.well-known/acme-challenge");
+    path_of(target, sizeof(target), rig, "/target");
+    assert_int_equal(symlink(target, link), 0);
+    assert_int_equal(webroot_create_directories(rig->webroot_path, &account, &error), -1);
+    assert_int_equal(error.exit_code, 73);
+    assert_non_null(strstr(error.text, "acme-challenge"));
+    assert_int_equal(access(target, F_OK), -1);
+}
+
+/* What cannot be given to the group is not left behind as nobody's but ours. */
+static void not_ours_to_give(void **state)
+{
+    struct rig *rig = *state;
+    char path[256];
+    struct error error;
+    const struct account account = {.has_control_group = true, .control_gid = 4242};
+    const bool root = geteuid() == 0;
+
+    if (root) {
+        assert_int_equal(chown(rig->base, 65534, 65534), 0);
+        assert_int_equal(setegid(65534), 0);
+        assert_int_equal(seteuid(65534), 0);
+    }
+    const int result = webroot_create_directories(rig->webroot_path, &account, &error);
+    if (root) {
+        assert_int_equal(seteuid(0), 0);
+        assert_int_equal(setegid(0), 0);
+    }
+    assert_int_equal(result, -1);
+    path_of(path, sizeof(path), rig, "/webroot");
+    assert_int_equal(access(path, F_OK), -1);
+}
+
 static void there_at_the_start(void **state)
 {
     struct rig *rig = *state;
@@ -618,6 +697,9 @@ int main(void)
         TEST(directories_come_and_go),
         TEST(back_in_time),
         TEST(links_on_the_way),
+        TEST(made_for_the_group),
+        TEST(link_to_nowhere),
+        TEST(not_ours_to_give),
         TEST(there_at_the_start),
         TEST(many),
         TEST(rounds),
