@@ -323,9 +323,19 @@ def test_accounts(production, wicket):
 def test_lifetime(production, wicket):
     """A file nobody removes ends by itself, and is no token again until it is written again."""
     webroot = Webroot(wicket, "window:\n  token_lifetime: 2s\n").serve()
-    challenge, _ = webroot.put()
+    challenge, path = webroot.put()
     webroot.assert_served(challenge)
     webroot.wait_for("is over: nobody removed the token in time")
+    webroot.assert_shut()
+    # Only writing makes it young again.
+    path.chmod(0o640)
+    path.chmod(0o644)
+    os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
+    assert webroot.tokens() == {}
+    path.rename(webroot.host.path("/mnt/away"))
+    webroot.host.path("/mnt/away").rename(path)
+    webroot.wait_for(f'"{challenge[0]}" in the webroot is no token: it is older than')
+    assert webroot.tokens() == {}
     webroot.assert_shut()
     webroot.write(*challenge)
     webroot.assert_served(challenge)
@@ -347,7 +357,7 @@ def test_stale_at_the_start(production, wicket):
     webroot = Webroot(wicket, "window:\n  token_lifetime: 1s\n")
     (token, _), path = webroot.put()
     # Nothing happens when a file becomes old; the clock is all there is.
-    while time.time() < path.stat().st_ctime + 1.1:
+    while time.time() < path.stat().st_mtime + 1.1:
         network.get(webroot.lab.outside, HOST4)
     webroot.serve()
     refused(webroot, token, "it is older than window.token_lifetime")
@@ -476,11 +486,13 @@ def test_ten_thousand_files(webroot, tell):
     assert "which is all a user may have" in webroot.keeper.output.text()
     # One line says how many; not ten thousand do.
     assert webroot.keeper.output.text().count("is no token:") < 40
+    assert webroot.keeper.output.text().count("appeared as a file") < 200
     webroot.host.run("sh", "-c", f"rm -r {CHALLENGES}")
     webroot.wait_for("is not there")
     assert set(webroot.tokens()) == {wanted}
     webroot.wicket.run("remove", wanted)
     webroot.assert_shut()
+    assert webroot.keeper.output.text().count("is over: removed") < 200
 
 
 def test_events_are_lost(webroot):

@@ -20,9 +20,10 @@ static void take_ended(struct keeper *keeper)
         const char *why = keeper_end_text(reason->end);
 
         if (reason->kind == WINDOW_TOKEN) {
-            log_info("token %s of uid %u is over: %s", reason->challenge.token,
-                     (unsigned int)reason->uid,
-                     reason->end == WINDOW_END_REMOVED ? "removed" : why);
+            if (!reason->is_file || webroot_tokens_may_log(keeper))
+                log_info("token %s of uid %u is over: %s", reason->challenge.token,
+                         (unsigned int)reason->uid,
+                         reason->end == WINDOW_END_REMOVED ? "removed" : why);
             if (tokens_let_go(&keeper->tokens, reason))
                 keeper_forget_token(keeper, reason->challenge.token);
             webroot_tokens_ended(keeper, reason);

@@ -121,17 +121,16 @@ static uint64_t age_ms(const struct webroot_file *file)
 
     clock_gettime(CLOCK_REALTIME, &now);
     uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000U + (uint64_t)now.tv_nsec;
-    return now_ns > file->changed_ns ? (now_ns - file->changed_ns) / 1000000 : 0;
+    return now_ns > file->written_ns ? (now_ns - file->written_ns) / 1000000 : 0;
 }
 
 /* -1: no memory, or the owner does not want it. */
-static int admit(struct webroot *webroot, const struct webroot_file *file, bool fresh,
-                 struct error *error)
+static int admit(struct webroot *webroot, const struct webroot_file *file, struct error *error)
 {
     size_t size = strlen(file->challenge.token) + 1;
     struct webroot_entry *entry = entry_find(webroot, file->challenge.token);
 
-    if (webroot->handlers->appeared(webroot->owner, file, fresh ? 0 : age_ms(file), error) < 0)
+    if (webroot->handlers->appeared(webroot->owner, file, age_ms(file), error) < 0)
         return -1;
     if (entry == NULL) {
         entry = malloc(sizeof(*entry) + size);
@@ -148,7 +147,8 @@ static int admit(struct webroot *webroot, const struct webroot_file *file, bool 
     return 0;
 }
 
-/* `fresh`: it was completed just now. `quiet`: nobody is waiting to hear what is wrong with it. */
+/* `fresh`: it was closed or moved here just now. `quiet`: nobody is waiting to hear what is wrong
+ * with it. */
 static void look(struct webroot *webroot, int directory, const char *name, bool fresh, bool quiet)
 {
     struct webroot_file file;
@@ -168,7 +168,7 @@ static void look(struct webroot *webroot, int directory, const char *name, bool 
     if (outcome == WEBROOT_FILE_GOOD && !fresh && entry != NULL && entry->inode == file.inode &&
         entry->changed_ns == file.changed_ns)
         return;
-    if (outcome == WEBROOT_FILE_GOOD && admit(webroot, &file, fresh, &error) == 0)
+    if (outcome == WEBROOT_FILE_GOOD && admit(webroot, &file, &error) == 0)
         return;
     if (entry != NULL)
         vanish(webroot, entry);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log_limit.h"
 #include "keeper/event.h"
 #include "keeper/webroot_chain.h"
 #include "keeper/webroot_file.h"
@@ -31,7 +32,7 @@
 struct webroot_handlers {
     /* A good file; told again when it was written again. -1 with the reason: it is no token, and
      * one that began with an earlier state of it has been told to vanish. `age_ms`: how long ago
-     * it became what it is; 0 when that was just now. */
+     * it was last written, whatever else happened to it since. */
     int (*appeared)(void *owner, const struct webroot_file *file, uint64_t age_ms,
                     struct error *error);
     /* Once for every name that appeared. */
@@ -59,7 +60,8 @@ struct webroot {
 
     unsigned int lines; /* refusals written since `lines_from_ms` */
     uint64_t lines_from_ms;
-    uint64_t unwritten; /* refusals counted */
+    uint64_t unwritten;         /* refusals counted */
+    struct log_limit log_limit; /* of what becomes of good files, for the owner */
 };
 
 /* Nothing is open: deinit is fine, and so is everything else that follows. */

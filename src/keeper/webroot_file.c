@@ -48,6 +48,12 @@ static int refuse_open(uid_t owner, struct error *error)
     }
 }
 
+static uint64_t since_1970_ns(const struct timespec *time)
+{
+    /* A file may be said to be from before. */
+    return time->tv_sec < 0 ? 0 : (uint64_t)time->tv_sec * 1000000000U + (uint64_t)time->tv_nsec;
+}
+
 static int take(struct webroot_file *out, int fd, const char *name, struct error *error)
 {
     char bytes[WEBROOT_FILE_MAX + 1];
@@ -63,8 +69,8 @@ static int take(struct webroot_file *out, int fd, const char *name, struct error
         return error_set_errno(error, EX_IOERR, "it cannot be read");
     out->uid = status.st_uid;
     out->inode = status.st_ino;
-    out->changed_ns =
-        (uint64_t)status.st_ctim.tv_sec * 1000000000U + (uint64_t)status.st_ctim.tv_nsec;
+    out->changed_ns = since_1970_ns(&status.st_ctim);
+    out->written_ns = since_1970_ns(&status.st_mtim);
     return webroot_judge_content(&out->challenge, name, bytes, (size_t)length, error);
 }
 

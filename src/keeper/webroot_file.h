@@ -13,7 +13,9 @@ struct webroot_file {
     struct challenge challenge;
     uid_t uid; /* its owner */
     ino_t inode;
-    uint64_t changed_ns; /* since 1970: its change of status, which nobody can set */
+    /* Since 1970. The first tells one state of it from another, the second how old it is. */
+    uint64_t changed_ns; /* its change of status, which nobody can set */
+    uint64_t written_ns; /* its last change of content; the owner may set it, or write it again */
 };
 
 enum webroot_outcome {

@@ -63,9 +63,9 @@ int webroot_judge_content(struct challenge *out, const char *name, const char *b
     return 0;
 }
 
-uint64_t webroot_judge_age(uint64_t now_ms, uint64_t changed_ms, uint64_t lifetime_ms)
+uint64_t webroot_judge_age(uint64_t now_ms, uint64_t written_ms, uint64_t lifetime_ms)
 {
-    uint64_t age_ms = now_ms > changed_ms ? now_ms - changed_ms : 0;
+    uint64_t age_ms = now_ms > written_ms ? now_ms - written_ms : 0;
 
     return age_ms < lifetime_ms ? lifetime_ms - age_ms : 0;
 }

@@ -45,6 +45,6 @@ bool webroot_judge_name(const char *name, bool *silent);
 int webroot_judge_content(struct challenge *out, const char *name, const char *bytes, size_t length,
                           struct error *error);
 
-/* How long a file that became what it is at `changed_ms` is still a token; 0: no longer. Both
+/* How long a file that was last written at `written_ms` is still a token; 0: no longer. Both
  * times are of one clock, which may have been set meanwhile. */
-uint64_t webroot_judge_age(uint64_t now_ms, uint64_t changed_ms, uint64_t lifetime_ms);
+uint64_t webroot_judge_age(uint64_t now_ms, uint64_t written_ms, uint64_t lifetime_ms);

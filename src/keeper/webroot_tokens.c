@@ -12,6 +12,11 @@
 #include "wicket/duration.h"
 #include "wicket/log.h"
 
+bool webroot_tokens_may_log(struct keeper *keeper)
+{
+    return log_limit_take(&keeper->webroot.log_limit, event_now_ms());
+}
+
 static int refuse(const struct keeper *keeper, enum window_refusal refusal, uid_t uid,
                   uint64_t wait_ms, struct error *error)
 {
@@ -109,8 +114,9 @@ static int appeared(void *owner, const struct webroot_file *file, uint64_t age_m
         return -1;
     }
     keeper->tokens_total++;
-    log_info("token %s appeared as a file of uid %u in the webroot", challenge->token,
-             (unsigned int)file->uid);
+    if (webroot_tokens_may_log(keeper))
+        log_info("token %s appeared as a file of uid %u in the webroot", challenge->token,
+                 (unsigned int)file->uid);
     return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "keeper/window.h"
@@ -20,6 +21,9 @@ void webroot_tokens_prepare(struct keeper *keeper);
 void webroot_tokens_complete(struct keeper *keeper, char *warning, size_t capacity);
 /* Hooks work without it: that it cannot be watched is worth no more than a line either. */
 void webroot_tokens_start(struct keeper *keeper);
+
+/* Whether one more line about a file may be written: whoever may write files could fill the log. */
+bool webroot_tokens_may_log(struct keeper *keeper);
 
 /* The reason has ended, its token was let go of. */
 void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason);
