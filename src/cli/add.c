@@ -22,7 +22,7 @@ static int add(const struct invocation *invocation, struct error *error)
     struct connection connection = CONNECTION_CLOSED;
     int result = start_connect(&connection, &settings, error);
     if (result == 0) {
-        result = publish(&connection, &one, 1, NULL, error);
+        result = publish(&connection, &settings, &one, 1, NULL, error);
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -1,34 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <stdbool.h>
-
 #include "build.h"
 #include "cli/commands.h"
 #include "cli/connection.h"
-#include "cli/deadline.h"
-#include "cli/elsewhere.h"
+#include "cli/reach.h"
 #include "cli/settings.h"
 #include "wicket/log.h"
 
 static int close_window(const struct invocation *invocation, struct error *error)
 {
     struct settings settings;
-    if (settings_load(&settings, invocation, error) < 0) {
+    if (settings_load_for_socket(&settings, invocation, error) < 0) {
         return -1;
     }
     struct connection connection = CONNECTION_CLOSED;
-    bool running = false;
-    int result = connection_find(&connection, &settings, deadline_in(CONNECTION_ESTABLISH_MS),
-                                 &running, error);
-    if (running) {
+    enum reach reached;
+    int result = reach_keeper(&connection, &settings, WICKET_RUNTIME_DIR, REACH_PATIENCE_MS,
+                              &reached, error);
+    if (result == 0 && reached == REACH_READY) {
         union control_message request;
         control_message_init(&request, CONTROL_CLOSE);
         result = connection_request(&connection, &request, CONNECTION_ANSWER_MS, error);
     } else if (result == 0) {
-        bool known;
-        result = elsewhere_check(WICKET_RUNTIME_DIR, &settings, &known, error);
-        if (result == 0) {
-            log_warnx("no keeper %s, so nothing is closed", known ? "runs" : "answers");
-        }
+        log_warnx("no keeper %s, so nothing is closed",
+                  reached == REACH_NOBODY ? "runs" : "answers");
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -97,19 +97,6 @@ static int connect_to(int fd, const struct settings *settings, uint64_t deadline
     }
 }
 
-static bool same_file(const char *one, const char *other)
-{
-    if (strcmp(one, other) == 0) {
-        return true;
-    }
-    char *real_one = realpath(one, NULL);
-    char *real_other = realpath(other, NULL);
-    const bool same = real_one != NULL && real_other != NULL && strcmp(real_one, real_other) == 0;
-    free(real_one);
-    free(real_other);
-    return same;
-}
-
 static int check_greeting(const union control_message *message, size_t length,
                           const struct settings *settings, struct error *error)
 {
@@ -132,7 +119,7 @@ static int check_greeting(const union control_message *message, size_t length,
     if (message->header.type != CONTROL_HELLO) {
         return error_set(error, EX_SOFTWARE, "%s: the keeper there does not greet", path);
     }
-    if (settings->given && !same_file(settings->config.path, message->hello.config_path)) {
+    if (settings->given && !settings_same_file(settings->config.path, message->hello.config_path)) {
         return error_set(error, EX_CONFIG,
                          "the keeper at %s (pid %d) uses %s, not %s: use the same file, or another "
                          "control.socket",

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "cli/deadline.h"
 #include "cli/selfcheck.h"
 #include "wicket/log.h"
 
@@ -78,6 +79,9 @@ static int add_and_check(struct connection *connection, const struct publication
         *culprit = *added;
         warn_of_length(&list[*added].challenge);
         if (add(connection, &list[*added], error) < 0) {
+            /* Without an answer it may be registered, unless the keeper is gone, and all with it.
+             */
+            *added += connection->fd < 0 && error->exit_code != EX_UNAVAILABLE ? 1 : 0;
             return -1;
         }
     }
@@ -93,21 +97,40 @@ static int add_and_check(struct connection *connection, const struct publication
     return is_interrupted() ? error_set(error, EX_TEMPFAIL, "interrupted; withdrawn") : 0;
 }
 
-static void withdraw(struct connection *connection, const struct publication *list, size_t count)
+/* 1: withdrawn, 0: there is no keeper any more. A connection that was given up is made anew. */
+static int withdraw_one(struct connection *connection, const struct settings *settings,
+                        const struct publication *one, struct error *error)
 {
-    for (size_t i = 0; i < count && connection->fd >= 0; i++) {
-        char note[CONTROL_TEXT_MAX];
+    bool running = connection->fd >= 0;
+    if (!running && connection_find(connection, settings, deadline_in(CONNECTION_ANSWER_MS),
+                                    &running, error) < 0) {
+        return -1;
+    }
+    char note[CONTROL_TEXT_MAX];
+    if (running &&
+        publish_withdraw(connection, one->challenge.token, one->purpose, note, error) < 0) {
+        return -1;
+    }
+    return running ? 1 : 0;
+}
+
+static void withdraw(struct connection *connection, const struct settings *settings,
+                     const struct publication *list, size_t count)
+{
+    int result = 1;
+    for (size_t i = 0; i < count && result > 0; i++) {
         struct error error;
-        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, note, &error) <
-            0) {
+        result = withdraw_one(connection, settings, &list[i], &error);
+        if (result < 0) {
             log_warnx("the token could not be withdrawn, and is served until its deadline: %s",
                       error.text);
+            result = connection->fd >= 0 ? 1 : -1; /* one that is mute is not asked again */
         }
     }
 }
 
-int publish(struct connection *connection, const struct publication *list, size_t count,
-            size_t *culprit, struct error *error)
+int publish(struct connection *connection, const struct settings *settings,
+            const struct publication *list, size_t count, size_t *culprit, struct error *error)
 {
     size_t added;
     size_t ignored;
@@ -116,7 +139,7 @@ int publish(struct connection *connection, const struct publication *list, size_
     const int result =
         add_and_check(connection, list, count, &added, culprit != NULL ? culprit : &ignored, error);
     if (result < 0) {
-        withdraw(connection, list, added);
+        withdraw(connection, settings, list, added);
     }
     /* One that waits ends the process here, as it would have. */
     sigprocmask(SIG_SETMASK, &before, NULL);

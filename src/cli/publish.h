@@ -17,10 +17,11 @@ struct publication {
  * Registers `count` challenges, and returns 0 only after each was fetched through port 80 of this
  * host and the keeper saw no firewall in the way. All are registered before the first is fetched.
  * Otherwise those of this call are withdrawn again and the error says why; *culprit, which may be
- * NULL, is the number of the one it was about.
+ * NULL, is the number of the one it was about. One that got no answer may have been registered, and
+ * is withdrawn over another connection, to the keeper of `settings`.
  */
-int publish(struct connection *connection, const struct publication *list, size_t count,
-            size_t *culprit, struct error *error);
+int publish(struct connection *connection, const struct settings *settings,
+            const struct publication *list, size_t count, size_t *culprit, struct error *error);
 
 /* Withdraws a token. What the keeper says about one that was not registered is in `note`
  * (CONTROL_TEXT_MAX bytes), which is empty when it was. */

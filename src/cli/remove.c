@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <stdio.h>
 #include <string.h>
 
+#include "build.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "cli/deadline.h"
 #include "cli/publish.h"
+#include "cli/reach.h"
 #include "cli/settings.h"
 #include "wicket/log.h"
 
@@ -15,16 +17,20 @@ static int remove_token(const struct invocation *invocation, struct error *error
         return -1;
     }
     struct settings settings;
-    if (settings_load(&settings, invocation, error) < 0) {
+    if (settings_load_for_socket(&settings, invocation, error) < 0) {
         return -1;
     }
     struct connection connection = CONNECTION_CLOSED;
-    bool running = false;
-    char note[CONTROL_TEXT_MAX] = "no keeper runs, so no token is served";
-    int result = connection_find(&connection, &settings, deadline_in(CONNECTION_ESTABLISH_MS),
-                                 &running, error);
-    if (running) {
+    enum reach reached;
+    char note[CONTROL_TEXT_MAX] = "";
+    int result = reach_keeper(&connection, &settings, WICKET_RUNTIME_DIR, REACH_PATIENCE_MS,
+                              &reached, error);
+    if (result == 0 && reached == REACH_READY) {
         result = publish_withdraw(&connection, token, "wicket remove", note, error);
+    } else if (result == 0) {
+        snprintf(note, sizeof note, "%s",
+                 reached == REACH_NOBODY ? "no keeper runs, so no token is served"
+                                         : "no keeper answers, so nothing is withdrawn");
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -9,6 +9,7 @@
 
 #include "build.h"
 #include "cli/arguments.h"
+#include "cli/lockfile.h"
 #include "wicket/log.h"
 
 const char *environment_get(char *const *environment, const char *name)
@@ -37,7 +38,22 @@ static int make_absolute(char *out, size_t capacity, const char *path, struct er
     return 0;
 }
 
-int settings_load(struct settings *out, const struct invocation *invocation, struct error *error)
+bool settings_same_file(const char *one, const char *other)
+{
+    if (strcmp(one, other) == 0) {
+        return true;
+    }
+    char *real_one = realpath(one, NULL);
+    char *real_other = realpath(other, NULL);
+    const bool same = real_one != NULL && real_other != NULL && strcmp(real_one, real_other) == 0;
+    free(real_one);
+    free(real_other);
+    return same;
+}
+
+/* Makes out->given and `path` (of the size of config.path) from the call. */
+static int find_file(struct settings *out, char *path, const struct invocation *invocation,
+                     struct error *error)
 {
     const char *named = invocation->arguments->config;
     if (named == NULL) {
@@ -47,10 +63,38 @@ int settings_load(struct settings *out, const struct invocation *invocation, str
         }
     }
     out->given = named != NULL;
+    return make_absolute(path, sizeof out->config.path,
+                         named != NULL ? named : WICKET_SYSCONFDIR "/wicket/wicket.yaml", error);
+}
 
+static void tell_all(const struct config_errors *errors, const char *path)
+{
+    for (size_t i = 0; i < errors->count; i++) {
+        log_errorx("%s", errors->lines[i]);
+    }
+    if (errors->more) {
+        log_errorx("%s: there are more errors than these", path);
+    }
+}
+
+/* The defaults, with the socket of whoever is the keeper here. */
+static void do_without(struct settings *out, const char *path, const struct config_errors *errors)
+{
+    struct config *config = &out->config;
+    config_init(config);
+    snprintf(config->path, sizeof config->path, "%s", path);
+    struct lockfile_content holder;
+    if (lockfile_find_holder(WICKET_RUNTIME_DIR, &holder) == LOCKFILE_HELD && holder.pid != 0) {
+        snprintf(config->control.socket, sizeof config->control.socket, "%s", holder.socket);
+    }
+    log_warnx("%s; asking the keeper at %s all the same", errors->lines[0], config->control.socket);
+}
+
+static int load(struct settings *out, const struct invocation *invocation, bool needed,
+                struct error *error)
+{
     char path[sizeof out->config.path];
-    if (make_absolute(path, sizeof path,
-                      named != NULL ? named : WICKET_SYSCONFDIR "/wicket/wicket.yaml", error) < 0) {
+    if (find_file(out, path, invocation, error) < 0) {
         return -1;
     }
     struct config_errors *errors = calloc(1, sizeof *errors);
@@ -58,18 +102,27 @@ int settings_load(struct settings *out, const struct invocation *invocation, str
         return error_set_errno(error, EX_OSERR, "cannot read the configuration");
     }
     int exit_code = EX_CONFIG;
-    const int result = config_read(&out->config, path, !out->given, errors, &exit_code);
-    if (result < 0) {
-        for (size_t i = 0; i < errors->count; i++) {
-            log_errorx("%s", errors->lines[i]);
-        }
-        if (errors->more) {
-            log_errorx("%s: there are more errors than these", path);
-        }
+    int result = config_read(&out->config, path, !out->given, errors, &exit_code);
+    if (result < 0 && !needed) {
+        do_without(out, path, errors);
+        result = 0;
+    } else if (result < 0) {
+        tell_all(errors, path);
         error_set(error, exit_code, "%s", "");
     }
     free(errors);
     return result;
+}
+
+int settings_load(struct settings *out, const struct invocation *invocation, struct error *error)
+{
+    return load(out, invocation, true, error);
+}
+
+int settings_load_for_socket(struct settings *out, const struct invocation *invocation,
+                             struct error *error)
+{
+    return load(out, invocation, false, error);
 }
 
 void settings_deinit(struct settings *settings)

@@ -18,7 +18,16 @@ struct settings {
 /* Reads the file of -c, else of WICKET_CONFIG, else the default, which may be absent. Every line
  * that is wrong goes to the log; the error then has no text of its own. */
 int settings_load(struct settings *out, const struct invocation *invocation, struct error *error);
+
+/* The same for what only ends or shows something, which needs no more of it than the socket: a file
+ * that is wrong gives a warning and the socket of this network namespace's keeper, else the
+ * default. */
+int settings_load_for_socket(struct settings *out, const struct invocation *invocation,
+                             struct error *error);
 void settings_deinit(struct settings *settings);
+
+/* Whether two paths name one file; equal paths do, also when there is no file. */
+bool settings_same_file(const char *one, const char *other);
 
 /* The value of `name`, or NULL when it is not set. */
 const char *environment_get(char *const *environment, const char *name);

@@ -12,6 +12,7 @@
 #include "cli/deadline.h"
 #include "cli/lockfile.h"
 #include "cli/places.h"
+#include "cli/reach.h"
 #include "cli/spawn.h"
 #include "cli/watch.h"
 
@@ -36,14 +37,9 @@ struct start {
 static int check_holder(const struct start *start, struct error *error)
 {
     struct lockfile_content content;
-    const struct config *config = &start->settings->config;
     if (lockfile_read(&start->lock, &content) &&
-        strcmp(content.socket, config->control.socket) != 0) {
-        return error_set(
-            error, EX_CONFIG,
-            "a keeper (pid %d) runs here already, at %s with %s; %s of %s is another: use one "
-            "configuration, or stop that keeper",
-            (int)content.pid, content.socket, content.config, config->control.socket, config->path);
+        strcmp(content.socket, start->settings->config.control.socket) != 0) {
+        return reach_refuse_other(&content, start->settings, error);
     }
     return 0;
 }

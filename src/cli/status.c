@@ -22,7 +22,7 @@ static int print_document(const char *bytes, size_t length, bool json, struct er
     return 0;
 }
 
-static int print_once(const struct settings *settings, bool json, struct error *error)
+static int print_once(struct settings *settings, bool json, struct error *error)
 {
     char *bytes;
     size_t length;
@@ -42,7 +42,7 @@ static int status(const struct invocation *invocation, struct error *error)
                          "status: --watch and --json do not go together; see wicket status --help");
     }
     struct settings settings;
-    if (settings_load(&settings, invocation, error) < 0) {
+    if (settings_load_for_socket(&settings, invocation, error) < 0) {
         return -1;
     }
     const int result = arguments->watch ? status_watch(&settings, error)

@@ -78,7 +78,7 @@ static int show_passing(struct status_watch *watch, struct error *error)
     return 0;
 }
 
-static int look(struct status_watch *watch, const struct settings *settings, struct error *error)
+static int look(struct status_watch *watch, struct settings *settings, struct error *error)
 {
     char *json;
     size_t json_length;
@@ -119,7 +119,7 @@ static bool told_to_stop(const struct status_watch *watch)
     return ready != 0;
 }
 
-static int watch_until_told(struct status_watch *watch, const struct settings *settings,
+static int watch_until_told(struct status_watch *watch, struct settings *settings,
                             struct error *error)
 {
     watch->terminal = isatty(STDOUT_FILENO) != 0;
@@ -138,7 +138,7 @@ static int watch_until_told(struct status_watch *watch, const struct settings *s
     return result;
 }
 
-int status_watch(const struct settings *settings, struct error *error)
+int status_watch(struct settings *settings, struct error *error)
 {
     sigset_t mask, before;
     sigemptyset(&mask);

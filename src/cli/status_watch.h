@@ -12,4 +12,4 @@
  * Each look is a connection of its own, so that a keeper that was started on demand is not kept
  * from leaving.
  */
-int status_watch(const struct settings *settings, struct error *error);
+int status_watch(struct settings *settings, struct error *error);

@@ -126,8 +126,8 @@ static void test_errors_are_one_line_on_stderr(void **state)
         {{"-c", config, "add", "no\nkey"}, EX_DATAERR, "\\x0a"},
         {{"-c", config, "add", "--", "abc"}, EX_DATAERR, "abc"},
         {{"-c", config, "remove", "../x"}, EX_DATAERR, "../x"},
-        {{"-c", wrong, "status"}, EX_CONFIG, "redirect"},
-        {{"-c", "/nonexistent.yaml", "status"}, EX_CONFIG, "/nonexistent.yaml"},
+        {{"-c", wrong, "open"}, EX_CONFIG, "redirect"},
+        {{"-c", "/nonexistent.yaml", "run", "true"}, EX_CONFIG, "/nonexistent.yaml"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct outcome outcome;

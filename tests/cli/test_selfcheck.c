@@ -126,6 +126,7 @@ struct plan {
     const char *loopback4; /* for hosts without any */
     int probe_exit;        /* not 0: the result of a probe of IPv4 */
     int settle_exit;
+    bool mute; /* the first connection gets no answer to CONTROL_ADD */
     int add_exit;
     /* what happened */
     int adds, removes, settles, probes;
@@ -158,7 +159,6 @@ static void answer_probe(struct plan *plan, int client, const struct control_pro
 
 static void follow_plan(struct fake *fake, int client, int number)
 {
-    (void)number;
     struct plan *plan = fake->context;
     fake_greet(client, fake->settings.config.path);
     union control_message request;
@@ -168,6 +168,10 @@ static void follow_plan(struct fake *fake, int client, int number)
             return;
         case CONTROL_ADD:
             plan->adds += strcmp(request.add.key_authorization, TOKEN "." THUMBPRINT) == 0;
+            if (plan->mute && number == 0) {
+                send(client, "nonsense", 8, MSG_NOSIGNAL); /* so that it is given up at once */
+                break;
+            }
             fake_result(client, plan->add_exit, plan->add_exit != 0 ? "refused" : "");
             break;
         case CONTROL_REMOVE:
@@ -206,7 +210,7 @@ static int publish_with(struct plan *plan, struct error *error, char *logged, si
     *error = (struct error){0};
     assert_int_equal(
         connection_find(&connection, &fake.settings, deadline_in(5000), &running, error), 0);
-    const int result = publish(&connection, &one, 1, NULL, error);
+    const int result = publish(&connection, &fake.settings, &one, 1, NULL, error);
     connection_close(&connection);
     fake_stop(&fake);
     while (plan->server_count > 0)
@@ -247,6 +251,7 @@ static void test_publish(void **state)
          0,
          "IPv4 (192.0.2.1): 404 from Server: \"Apache/2.4\"; IPv6 ([2001:db8::1]): 200"},
         {{.v4 = MISSING}, EX_TEMPFAIL, 1, 2, 0, "404"},
+        {{.v4 = GOOD, .mute = true}, EX_SOFTWARE, 1, 0, 0, "the keeper's answer is wrong"},
         {{.loopback4 = MISSING}, EX_TEMPFAIL, 1, 4, 0, "404"},
         {{0}, EX_TEMPFAIL, 1, 4, 0, "no address"},
         {{.v4 = GOOD, .settle_exit = EX_TEMPFAIL}, EX_TEMPFAIL, 1, 2, 1, "a firewall"},

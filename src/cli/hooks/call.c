@@ -5,7 +5,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "cli/deadline.h"
+#include "build.h"
+#include "cli/reach.h"
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "wicket/log.h"
@@ -38,7 +39,7 @@ int call_publish(const struct invocation *invocation, const struct publication *
     size_t culprit = 0;
     int result = start_connect(&connection, &settings, error);
     if (result == 0) {
-        result = publish(&connection, list, count, &culprit, error);
+        result = publish(&connection, &settings, list, count, &culprit, error);
     }
     connection_close(&connection);
     settings_deinit(&settings);
@@ -66,17 +67,19 @@ int call_withdraw(const struct invocation *invocation, const struct publication 
                   struct error *error)
 {
     struct settings settings;
-    if (settings_load(&settings, invocation, error) < 0) {
+    if (settings_load_for_socket(&settings, invocation, error) < 0) {
         return -1;
     }
     struct connection connection = CONNECTION_CLOSED;
-    bool running;
-    int result = connection_find(&connection, &settings, deadline_in(CONNECTION_ESTABLISH_MS),
-                                 &running, error);
+    enum reach reached;
+    int result = reach_keeper(&connection, &settings, WICKET_RUNTIME_DIR, REACH_PATIENCE_MS,
+                              &reached, error);
     if (result < 0) {
         error_prefix(error, "%s", list[0].purpose);
-    } else if (running) {
+    } else if (reached == REACH_READY) {
         result = withdraw_each(&connection, list, count, error);
+    } else if (reached == REACH_UNKNOWN) {
+        log_warnx("%s: no keeper answers, so nothing is withdrawn", list[0].purpose);
     }
     connection_close(&connection);
     settings_deinit(&settings);

@@ -6,11 +6,12 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "build.h"
 #include "cli/arguments.h"
-#include "cli/deadline.h"
 #include "cli/document.h"
 #include "cli/hooks/hooks.h"
 #include "cli/publish.h"
+#include "cli/reach.h"
 #include "cli/settings.h"
 #include "cli/start.h"
 #include "cli/status_text.h"
@@ -95,16 +96,19 @@ static int find_registered(struct connection *connection, const char *token, boo
 
 /* Withdraws the token, or finds out that it is not cleanup that was called for: *phase, which may
  * be CERTBOT_EITHER before, is one of the two others when 0 is returned. */
-static int clean_up(const struct certbot_call *call, const struct settings *settings,
-                    const char *purpose, enum certbot_phase *phase, struct error *error)
+static int clean_up(const struct certbot_call *call, struct settings *settings, const char *purpose,
+                    enum certbot_phase *phase, struct error *error)
 {
     struct connection connection = CONNECTION_CLOSED;
     bool registered = false;
-    bool running;
-    if (connection_find(&connection, settings, deadline_in(CONNECTION_ESTABLISH_MS), &running,
-                        error) < 0) {
+    enum reach reached;
+    /* What may be auth waits for a leaving keeper as long as auth does. */
+    const uint64_t patience_ms =
+        *phase == CERTBOT_EITHER ? CONNECTION_ESTABLISH_MS : REACH_PATIENCE_MS;
+    if (reach_keeper(&connection, settings, WICKET_RUNTIME_DIR, patience_ms, &reached, error) < 0) {
         return -1;
     }
+    const bool running = reached == REACH_READY;
     int result = 0;
     if (*phase == CERTBOT_EITHER) {
         if (running) {
@@ -116,6 +120,9 @@ static int clean_up(const struct certbot_call *call, const struct settings *sett
     if (result == 0 && running && *phase == CERTBOT_CLEANUP) {
         result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
     }
+    if (reached == REACH_UNKNOWN && *phase == CERTBOT_CLEANUP) {
+        snprintf(note, sizeof note, "no keeper answers, so nothing is withdrawn");
+    }
     connection_close(&connection);
     if (result == 0 && note[0] != '\0') { /* what went wrong with the window, if anything did */
         log_warnx("certbot hook for %s: %s", QUOTE(call->domain, strlen(call->domain)), note);
@@ -123,34 +130,44 @@ static int clean_up(const struct certbot_call *call, const struct settings *sett
     return result;
 }
 
-static int authenticate(const struct certbot_call *call, const struct settings *settings,
+static int authenticate(const struct certbot_call *call, const struct invocation *invocation,
                         const char *purpose, struct error *error)
 {
+    struct settings settings;
+    if (settings_load(&settings, invocation, error) < 0) {
+        return -1;
+    }
     struct publication one = {.challenge = call->challenge};
     connection_set_purpose(&one.purpose, purpose);
     struct connection connection = CONNECTION_CLOSED;
-    int result = start_connect(&connection, settings, error);
+    int result = start_connect(&connection, &settings, error);
     if (result == 0) {
-        result = publish(&connection, &one, 1, NULL, error);
+        result = publish(&connection, &settings, &one, 1, NULL, error);
     }
     connection_close(&connection);
+    settings_deinit(&settings);
     return result;
 }
 
 static int run_phase(enum certbot_phase phase, bool guessed, const struct certbot_call *call,
-                     const struct settings *settings, struct error *error)
+                     const struct invocation *invocation, struct error *error)
 {
     char purpose[CONTROL_PURPOSE_MAX];
     snprintf(purpose, sizeof purpose, "certbot hook for %s", call->domain);
     int result = 0;
     if (phase != CERTBOT_AUTH) {
-        result = clean_up(call, settings, purpose, &phase, error);
+        struct settings settings;
+        if (settings_load_for_socket(&settings, invocation, error) < 0) {
+            return -1;
+        }
+        result = clean_up(call, &settings, purpose, &phase, error);
+        settings_deinit(&settings);
     }
     if (result == 0 && phase == CERTBOT_AUTH) {
         if (guessed) {
             printf("%s\n", call->challenge.token); /* also when it fails: cleanup comes anyway */
         }
-        result = authenticate(call, settings, purpose, error);
+        result = authenticate(call, invocation, purpose, error);
     }
     return result;
 }
@@ -190,13 +207,8 @@ static int hook(const struct invocation *invocation, struct error *error)
     if (guess) {
         phase = certbot_guess_phase(&call);
     }
-    struct settings settings;
-    if (settings_load(&settings, invocation, error) < 0) {
-        return -1;
-    }
-    const int result = run_phase(phase, guess, &call, &settings, error);
-    settings_deinit(&settings);
-    if (result < 0) {
+    const int result = run_phase(phase, guess, &call, invocation, error);
+    if (result < 0 && error->text[0] != '\0') {
         error_prefix(error, "certbot hook for %s", QUOTE(call.domain, strlen(call.domain)));
     }
     return result;
