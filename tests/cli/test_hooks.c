@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "cli/hooks/launch.h"
@@ -506,20 +508,53 @@ static void test_hostile_identifier(void **state)
 static void test_launch_path(void **state)
 {
     (void)state;
+    char tree[] = "/tmp/wicket-tree-XXXXXX";
+    assert_non_null(mkdtemp(tree));
     static const struct {
-        const char *directory, *path;
+        const char *directory; /* below the tree, or not when it begins with "!" */
+        const char *sibling;   /* what the tree has below it; NULL: nothing */
+        bool executable;
+        const char *path; /* below the tree; NULL: what is installed */
     } rows[] = {
-        {LIBEXECDIR "/wicket/hooks", BINDIR "/wicket"},
-        {"/srv/tree/libexec/wicket/hooks", "/srv/tree/bin/wicket"},
-        {"/libexec/wicket/hooks", "/bin/wicket"},
-        {"/home/me/build/src/cli/hooks", "/home/me/build/src/cli/hooks/../../wicket"},
-        {"", "/../../wicket"},
+        {"!" LIBEXECDIR "/wicket/hooks", NULL, false, NULL},
+        {"/libexec/wicket/hooks", "/bin/wicket", true, "/bin/wicket"},
+        {"/libexec/wicket/hooks", "/bin/wicket", false, NULL},
+        {"/libexec/wicket/hooks", NULL, false, NULL},
+        {"/src/cli/hooks", "/src/wicket", true, "/src/wicket"},
+        {"/src/cli/hooks", NULL, false, NULL},
+        {"/etc/acme/hooks", "/wicket", true, NULL}, /* a copy, whatever is two above it */
+        {"!", NULL, false, NULL},
     };
     char path[4096];
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_true(launch_path(path, sizeof path, rows[i].directory));
-        assert_string_equal(path, rows[i].path);
+        char directory[128];
+        char wanted[128];
+        char sibling[128] = "";
+        char parent[128] = "";
+        const bool outside = rows[i].directory[0] == '!';
+        snprintf(directory, sizeof directory, "%s%s", outside ? "" : tree,
+                 rows[i].directory + (outside ? 1 : 0));
+        snprintf(wanted, sizeof wanted, "%s%s", rows[i].path != NULL ? tree : BINDIR,
+                 rows[i].path != NULL ? rows[i].path : "/wicket");
+        if (rows[i].sibling != NULL) {
+            snprintf(sibling, sizeof sibling, "%s%s", tree, rows[i].sibling);
+            snprintf(parent, sizeof parent, "%s", sibling);
+            *strrchr(parent, '/') = '\0';
+            assert_true(mkdir(parent, 0755) == 0 || strcmp(parent, tree) == 0);
+            const int fd = open(sibling, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+            assert_true(fd >= 0);
+            assert_int_equal(fchmod(fd, rows[i].executable ? 0755 : 0644), 0);
+            close(fd);
+        }
+        assert_true(launch_path(path, sizeof path, directory));
+        assert_string_equal(path, wanted);
+        if (rows[i].sibling != NULL) {
+            unlink(sibling);
+            if (strcmp(parent, tree) != 0)
+                rmdir(parent);
+        }
     }
+    assert_int_equal(rmdir(tree), 0);
     assert_false(launch_path(path, 8, "/srv/tree/libexec/wicket/hooks"));
 }
 
