@@ -1,11 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <limits.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "base/program.h"
 #include "cli/commands.h"
 #include "cli/settings.h"
+#include "wicket/log.h"
+
+#define FD_FIRST 3 /* after standard error; of systemd's sockets too */
+
+/* Descriptors of the caller are none of the keeper's business: it would hold their other ends up
+ * for as long as it runs. The sockets that systemd passes (sd_listen_fds(3)) are. */
+static unsigned first_unwanted(char *const *environment)
+{
+    const char *pid = environment_get(environment, "LISTEN_PID");
+    const char *count = environment_get(environment, "LISTEN_FDS");
+    char ours[24];
+    snprintf(ours, sizeof ours, "%ld", (long)getpid());
+    if (pid == NULL || count == NULL || strcmp(pid, ours) != 0 || count[0] == '\0' ||
+        strspn(count, "0123456789") != strlen(count) || strlen(count) > 4) {
+        return FD_FIRST;
+    }
+    return FD_FIRST + (unsigned)strtoul(count, NULL, 10);
+}
 
 static int serve(const struct invocation *invocation, struct error *error)
 {
@@ -17,6 +39,9 @@ static int serve(const struct invocation *invocation, struct error *error)
     int result = program_find(keeper, sizeof keeper, "wicket-keeper", error);
     if (result == 0) {
         char *const arguments[] = {keeper, (char *)"--config", settings.config.path, NULL};
+        if (close_range(first_unwanted(invocation->environment), ~0U, CLOSE_RANGE_CLOEXEC) < 0) {
+            log_warn("serve: descriptors of the caller stay open");
+        }
         execv(keeper, arguments);
         result = error_set_errno(error, EX_UNAVAILABLE, "%s: cannot be executed", keeper);
     }
