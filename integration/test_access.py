@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who may do what at the control socket, and how much of it."""
 
+import os
 import stat
+from pathlib import Path
 
 import pytest
+from lab import network
 from lab.control import ADD, HELLO, RESULT, Control, header
-from lab.lab import ACCOUNT_UID
-from lab.wicket import THUMBPRINT, new_challenge
+from lab.lab import ACCOUNT_UID, HOST4
+from lab.wicket import PREFIX, THUMBPRINT, new_challenge
 
 OTHER_THUMBPRINT = THUMBPRINT[::-1]
+SOCKET = "/run/wicket/control.sock"
 
 
 def as_user(name):
@@ -23,7 +27,7 @@ def keeper(production, wicket):
 
 
 def test_socket_is_for_root_and_the_group(lab, keeper):
-    status = lab.host.path("/run/wicket/control.sock").stat()
+    status = lab.host.path(SOCKET).stat()
     assert stat.S_IMODE(status.st_mode) == 0o660
     assert (status.st_uid, status.st_gid) == (0, ACCOUNT_UID)
 
@@ -182,4 +186,83 @@ def test_another_configuration(lab, production, wicket):
     assert refused.returncode == 78
     assert "/mnt/other.yaml" in refused.stderr
     assert "/usr/local/etc/wicket/wicket.yaml" in refused.stderr
+    wicket.leave(keeper)
+
+
+@pytest.mark.parametrize("arguments", [["remove"], ["close"], ["status"]])
+def test_socket_is_gone(lab, production, wicket, arguments):
+    """Nothing may be said to be over while the keeper, which cannot be asked, still serves it."""
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    lab.host.path(SOCKET).unlink()
+    if arguments == ["remove"]:
+        arguments = ["remove", token]
+    refused = wicket.run(*arguments, check=False)
+    assert refused.returncode == 75
+    assert refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert "a keeper (pid " in line
+    assert "socket was removed" in line
+    assert network.get(lab.outside, HOST4, PREFIX + token).status == 200
+    # Whoever cannot look into the lock claims nothing either.
+    shown = wicket.run("remove", token, prefix=as_user("stranger"))
+    assert "no keeper answers, so nothing is withdrawn" in shown.stderr
+    wicket.leave(keeper)
+
+
+def test_mistake_in_the_configuration(lab, production, wicket):
+    """It stops what begins something, and nothing that ends or shows it."""
+    socket = "/run/wicket/own.sock"
+    wicket.configure(f"control:\n  socket: {socket}\n")
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    wicket.run("open")
+    wicket.configure(f"control:\n  socket: {socket}\nwindow:\n  laese: 5s\n")
+    for arguments in (["add", new_challenge()[1]], ["open"], ["run", "--", "true"], ["ruleset"]):
+        refused = wicket.run(*arguments, check=False)
+        assert refused.returncode == 78
+        assert "laese" in refused.stderr
+    assert wicket.status()["state"] == "open"
+    for arguments in (["status"], ["close"], ["remove", token]):
+        done = wicket.run(*arguments)
+        line = done.stderr.splitlines()[0]
+        assert "wicket.yaml:4:" in line
+        assert socket in line
+    assert wicket.status()["reasons"] == []
+    wicket.leave(keeper)
+    # And when none runs.
+    assert not wicket.status()["running"]
+
+
+def test_socket_was_moved(lab, production, wicket):
+    wicket.configure("control:\n  socket: /run/wicket/old.sock\n")
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    wicket.configure("control:\n  socket: /run/wicket/new.sock\n")
+    (pid,) = lab.host.run("sed", "-n", "s/^pid //p", *locks(lab)).stdout.split()
+    for arguments in (["add", new_challenge()[1]], ["open"], ["run", "--", "true"]):
+        refused = wicket.run(*arguments, check=False)
+        assert refused.returncode == 78
+        assert f"restart the keeper (pid {pid}): control.socket was changed" in refused.stderr
+    assert wicket.status()["reasons"][0]["token"] == token
+    removed = wicket.run("remove", token)
+    assert "/run/wicket/old.sock" in removed.stderr
+    assert wicket.status()["reasons"] == []
+    wicket.leave(keeper)
+
+
+def locks(lab):
+    return [
+        f"/run/wicket/{path.name}" for path in lab.host.path("/run/wicket").glob("keeper-*.lock")
+    ]
+
+
+def test_descriptors_of_the_caller(lab, production, wicket):
+    """What a shell or a service manager has open is not held by the keeper for good."""
+    lab.host.path("/mnt/open").touch()
+    keeper = wicket.serve(prefix=["sh", "-c", 'exec "$@" 3</mnt/open 8</mnt/open', "sh"])
+    (pid,) = wicket.keepers()
+    held = {os.readlink(link) for link in Path(f"/proc/{pid}/fd").iterdir()}
+    assert held
+    assert not [name for name in held if name.endswith("/open")]
     wicket.leave(keeper)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The hooks as installed, called by hand as their clients call them."""
 
+import signal
 import subprocess
 
 import pytest
@@ -215,6 +216,68 @@ def test_link_of_any_name(lab, production, wicket):
     assert served(lab, (token, key))
     lab.host.run("/mnt/10-wicket", "challenge-http-stop", *arguments, stdin=key)
     wicket.wait_gone()
+
+
+def test_copy_of_any_name(lab, production, wicket):
+    """It has nothing to find the program by, and runs the installed one."""
+    lab.host.run("install", "-D", "-m", "755", f"{HOOKS}/acmetool", "/mnt/acme/hooks/10-wicket")
+    lab.host.run("ln", "/mnt/acme/hooks/10-wicket", "/mnt/acme/hooks/20-wicket")
+    for name in ("10-wicket", "20-wicket"):
+        done = lab.host.run(f"/mnt/acme/hooks/{name}", "live-updated", check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (42, "", "")
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_cleanup_without_the_socket(lab, production, wicket, client):
+    """A token that is still served was not withdrawn, and the client is told so."""
+    keeper = wicket.serve()
+    challenge = new_challenge()
+    call(lab, client, challenge)
+    lab.host.path("/run/wicket/control.sock").unlink()
+    refused = call(lab, client, challenge, end=True, check=False)
+    assert refused.returncode == 75
+    assert "socket was removed" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert served(lab, challenge)
+    wicket.leave(keeper)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_cleanup_with_a_mistake_in_the_configuration(lab, production, wicket, client):
+    """Made while a renewal was under way: the window shuts all the same."""
+    options = {"WICKET_CONFIG": "/mnt/wicket.yaml"}
+    wicket.configure("control:\n  socket: /run/wicket/own.sock\n")
+    keeper = wicket.serve()
+
+    def call_with(challenge, end=False):
+        arguments, more = calls(challenge, end)[client]
+        environment = {**more.get("environment", {}), **options}
+        return lab.host.run(*arguments, check=False, **{**more, "environment": environment})
+
+    challenge = new_challenge()
+    assert call_with(challenge).returncode == 0
+    wicket.configure("control:\n  sokcet: /run/wicket/own.sock\n")
+    assert call_with(new_challenge()).returncode == 78
+    done = call_with(challenge, end=True)
+    assert done.returncode == 0
+    assert "sokcet" in done.stderr
+    assert not served(lab, challenge)
+    assert wicket.status()["reasons"] == []
+    wicket.leave(keeper)
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_cleanup_while_the_keeper_leaves(lab, production, wicket, client):
+    """Its tokens went with it: nothing is wrong, whenever the hook comes."""
+    keeper = wicket.serve()
+    challenge = new_challenge()
+    call(lab, client, challenge)
+    keeper.signal(signal.SIGTERM)
+    keeper.output.wait_for("shutting, then leaving when drained")
+    done = call(lab, client, challenge, end=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert keeper.wait() == 0
+    wicket.assert_gone()
 
 
 def test_moved_tree(installed):
