@@ -502,7 +502,7 @@ def test_events_are_lost(webroot):
     webroot.assert_served(gone)
     limit = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
     keeper = webroot.keeper
-    keeper.stop_writing()
+    keeper.freeze()
     scratch = webroot.path / ".scratch"
     for _ in range(limit // 2 + 10):
         scratch.write_text("x")
