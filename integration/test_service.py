@@ -107,7 +107,7 @@ def test_watchdog_ends_with_the_loop(lab, wicket, manager):
     keeper = manager.start(watchdog_us=200_000)
     manager.wait_for("READY=1")
     manager.wait_for("WATCHDOG=1")
-    keeper.stop_writing()
+    keeper.freeze()
     manager._notified.settimeout(0.6)
     with pytest.raises(TimeoutError):
         for _ in range(10):  # what was on its way
