@@ -19,10 +19,11 @@ static int count_challenges(size_t *out, const struct arguments *arguments, stru
 {
     const size_t words = arguments->operand_count - 2;
     if (words == 0 || words % TRIPLE != 0) {
-        return error_set(error, EX_USAGE,
-                         "hook dehydrated: %s takes DOMAIN TOKEN KEY_AUTHORIZATION, once or more; "
-                         "see wicket hook --help",
-                         arguments->operands[1]);
+        error_set(error, EX_USAGE,
+                  "hook dehydrated: %s takes DOMAIN TOKEN KEY_AUTHORIZATION, once or more; see "
+                  "wicket hook --help",
+                  arguments->operands[1]);
+        return -1;
     }
     *out = words / TRIPLE;
     return 0;

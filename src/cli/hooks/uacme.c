@@ -25,18 +25,20 @@ static int find_words(const char *out[WORDS], char *const *words, size_t count,
     static const char *const names[WORDS] = {"UACME_METHOD", "UACME_TYPE", "UACME_IDENT",
                                              "UACME_TOKEN", "UACME_AUTH"};
     if (count != 0 && count != WORDS) {
-        return error_set(error, EX_USAGE,
-                         "hook uacme: %zu arguments and not METHOD TYPE IDENT TOKEN AUTH: to be "
-                         "called by uacme; see wicket hook --help",
-                         count);
+        error_set(error, EX_USAGE,
+                  "hook uacme: %zu arguments and not METHOD TYPE IDENT TOKEN AUTH: to be called by "
+                  "uacme; see wicket hook --help",
+                  count);
+        return -1;
     }
     for (size_t i = 0; i < WORDS; i++) {
         out[i] = count != 0 ? words[i] : environment_get(environment, names[i]);
         if (out[i] == NULL) {
-            return error_set(error, EX_USAGE,
-                             "hook uacme: no arguments, and %s is not set: to be called by uacme; "
-                             "see wicket hook --help",
-                             names[i]);
+            error_set(error, EX_USAGE,
+                      "hook uacme: no arguments, and %s is not set: to be called by uacme; see "
+                      "wicket hook --help",
+                      names[i]);
+            return -1;
         }
     }
     return 0;
