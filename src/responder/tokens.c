@@ -105,7 +105,8 @@ const char *tokens_answer(const struct tokens *tokens,
     const char *registered = tokens_find(tokens, token, length);
     if (registered || !tokens->stateless[0])
         return registered;
-    if (length < LINK_STATELESS_TOKEN_MIN || !challenge_is_token(token, length))
+    if (length < LINK_STATELESS_TOKEN_MIN || length > CHALLENGE_TOKEN_MAX ||
+        !challenge_is_token(token, length))
         return NULL;
     memcpy(out, token, length);
     out[length] = '.';
