@@ -259,3 +259,16 @@ def test_table_with_another_owner(lab, production, wicket):
     assert "wicket" in served.stderr
     owner.communicate("quit\n")
     wicket.assert_gone()
+
+
+def test_a_caller_that_ignores_its_children(lab, production, wicket):
+    """SIGCHLD set to be ignored survives exec; no child may be lost for it."""
+    ignoring = ("sh", "-c", "trap '' CHLD; exec \"$@\"", "sh")
+    run = wicket.run("run", "--", "sh", "-c", "exit 3", check=False, prefix=ignoring)
+    assert run.returncode == 3
+    wicket.wait_gone()
+    keeper = wicket.serve(prefix=ignoring)
+    os.kill(wicket.responder(), signal.SIGKILL)
+    token, _ = wicket.add()  # waits for the next responder
+    wicket.run("remove", token)
+    wicket.leave(keeper)

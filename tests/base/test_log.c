@@ -201,12 +201,37 @@ static void test_nothing_waits(void **state)
     log_info("lost");
 }
 
+/* A file that nobody rotates holds the latest lines, however many there are. */
+static void test_bound(void **state)
+{
+    (void)state;
+    char path[] = "/tmp/wicket-log-XXXXXX";
+    int fd = mkostemp(path, O_APPEND | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(unlink(path), 0);
+    log_init(fd, "wicket-test", 0);
+    log_bound(1000);
+    for (int i = 0; i < 1000; i++) {
+        struct stat status;
+        log_info("line %d", i);
+        assert_int_equal(fstat(fd, &status), 0);
+        assert_in_range(status.st_size, 1, 1000);
+    }
+    log_bound(0);
+    log_init(STDERR_FILENO, "test", 0);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_stream),           cmocka_unit_test(test_datagram),
-        cmocka_unit_test(test_journal),          cmocka_unit_test(test_no_line_is_forged),
-        cmocka_unit_test(test_long_line_is_cut), cmocka_unit_test(test_nothing_waits),
+        cmocka_unit_test(test_stream),
+        cmocka_unit_test(test_datagram),
+        cmocka_unit_test(test_journal),
+        cmocka_unit_test(test_bound),
+        cmocka_unit_test(test_no_line_is_forged),
+        cmocka_unit_test(test_long_line_is_cut),
+        cmocka_unit_test(test_nothing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
