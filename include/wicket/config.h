@@ -17,7 +17,9 @@
 #define CONFIG_NAME_MAX 32  /* user, group (LOGIN_NAME_MAX of most systems) and interface names */
 #define CONFIG_PATH_MAX 107 /* what sockaddr_un.sun_path takes, and NUL; the webroot too */
 
+/* What becomes of a connection that does not ask for a challenge. */
 enum config_other_requests {
+    CONFIG_OTHER_PASS,      /* handed on to production, byte for byte */
     CONFIG_OTHER_NOT_FOUND, /* 404 */
     CONFIG_OTHER_HTTPS,     /* 308 to https:// of the same host */
 };
@@ -42,6 +44,7 @@ struct config {
         bool user_given;                /* false: the default, which may fall back to nobody */
         uint32_t undecided;             /* 1024; 16 to 65536 */
         uint32_t undecided_per_address; /* 32; 1 to undecided; an IPv6 /64 counts as an address */
+        uint64_t first_byte_ms;         /* 1 s; 100 ms to 10 s, at most deadline_ms */
         uint64_t deadline_ms;           /* 10 s; 1 s to 60 s */
     } responder;
 
@@ -60,9 +63,10 @@ struct config {
         uint64_t lease_ms;          /* 5 s; 1 s to 60 s */
         uint64_t token_lifetime_ms; /* 10 min; 1 s to limit */
         uint64_t limit_ms;          /* 1 h; 1 s to 24 h */
+        uint64_t drain_ms;          /* 5 min; 1 s to 24 h: an idle passed connection's grace */
     } window;
 
-    enum config_other_requests other_requests; /* not-found */
+    enum config_other_requests other_requests; /* pass */
 
     struct {
         char webroot[CONFIG_PATH_MAX + 1];

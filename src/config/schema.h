@@ -38,7 +38,7 @@ struct schema_key {
     size_t given_offset; // of a bool that says that the file has the key; 0: none
 };
 
-enum { SCHEMA_KEY_COUNT = 19 };
+enum { SCHEMA_KEY_COUNT = 21 };
 extern const struct schema_key schema_keys[SCHEMA_KEY_COUNT];
 
 /* The index of the key `name` in `section` (NULL: the top level), or -1. */
