@@ -10,6 +10,7 @@
 #include "keeper/child.h"
 #include "keeper/event.h"
 #include "keeper/lock.h"
+#include "keeper/pass.h"
 #include "keeper/peer.h"
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
@@ -31,6 +32,10 @@
 
 /* On demand: so long for whoever started it to connect. */
 #define KEEPER_STAY_MS 5000
+/* The longest that passed connections keep a keeper whose window is shut. */
+#define KEEPER_DRAIN_MS (UINT64_C(24) * 3600 * 1000)
+/* A passed connection that is idle for so long ends when the keeper is to leave. */
+#define KEEPER_STOP_IDLE_MS 5000
 
 struct keeper_options {
     bool on_demand;       /* leaves when idle: started for a client, by wicket or a socket unit */
@@ -65,6 +70,7 @@ struct keeper {
     struct redirect *redirect;
     struct window window;
     struct child child;
+    struct pass pass;
     struct tokens tokens;
     struct stateless stateless;
     struct webroot webroot;
