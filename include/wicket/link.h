@@ -31,7 +31,7 @@ enum link_fd {
  */
 
 #define LINK_MAGIC   UINT32_C(0x4b4c4b57) /* "WKLK" in memory */
-#define LINK_VERSION 1
+#define LINK_VERSION 2
 
 enum link_type {
     /* keeper to responder */
@@ -108,6 +108,9 @@ struct link_pong {
     uint64_t turned_away; /* other requests (404, 308, 400, 405, nothing sent) since start */
     uint32_t connections; /* now */
     uint32_t exhausted;
+    uint64_t passed;  /* connections handed on to production since start */
+    uint32_t passing; /* of these, now */
+    uint32_t reserved;
 };
 
 struct link_validation {

@@ -21,7 +21,7 @@ static_assert(sizeof(struct link_token) == 312, "link_token");
 static_assert(sizeof(struct link_forget) == 272, "link_forget");
 static_assert(sizeof(struct link_stateless) == 56, "link_stateless");
 static_assert(sizeof(struct link_ping) == 16, "link_ping");
-static_assert(sizeof(struct link_pong) == 40, "link_pong");
+static_assert(sizeof(struct link_pong) == 56, "link_pong");
 static_assert(sizeof(struct link_validation) == 296, "link_validation");
 static_assert(sizeof(struct link_plain) == 8, "link_plain");
 
@@ -104,8 +104,12 @@ static const struct message_type types[] =
             {
                 .name = "pong",
                 .length = sizeof(struct link_pong),
-                .fields = {MESSAGE_RANGE(struct link_pong, exhausted, 0,
-                                         LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY)},
+                .fields =
+                    {
+                        MESSAGE_RANGE(struct link_pong, exhausted,
+                                      0, LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY),
+                        MESSAGE_RESERVED(struct link_pong, reserved),
+                    },
             },
         [LINK_VALIDATION] =
             {
