@@ -32,6 +32,11 @@ uint64_t keeper_turned_away(const struct keeper *keeper)
     return keeper->turned_away_before + keeper->pong.turned_away;
 }
 
+uint64_t keeper_passed(const struct keeper *keeper)
+{
+    return keeper->passed_before + keeper->pong.passed;
+}
+
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
 {
     char text[sizeof(keeper->trouble)];
@@ -99,6 +104,7 @@ static void on_down(void *owner)
 
     keeper->validations_before = keeper_validations(keeper);
     keeper->turned_away_before = keeper_turned_away(keeper);
+    keeper->passed_before = keeper_passed(keeper);
     keeper->pong = (struct link_pong){0};
     keeper->pressure.exhausted = 0;
     stateless_forget(&keeper->stateless);

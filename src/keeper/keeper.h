@@ -49,7 +49,7 @@ struct keeper_options {
 struct keeper_before {
     uint64_t tokens;
     /* From its first lease on, which is never taken without a fresh word from the responder. */
-    uint64_t validations, turned_away, redirected, arrived;
+    uint64_t validations, turned_away, passed, redirected, arrived;
 };
 
 struct keeper {
@@ -95,7 +95,7 @@ struct keeper {
     uint64_t tokens_total;
     struct keeper_before before;
     /* Of responders that have died; those of the present one are in `pong`. */
-    uint64_t validations_before, turned_away_before;
+    uint64_t validations_before, turned_away_before, passed_before;
     struct link_pong pong;
 
     bool was_ready;
@@ -123,6 +123,7 @@ void keeper_trouble(struct keeper *keeper, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 uint64_t keeper_validations(const struct keeper *keeper);
 uint64_t keeper_turned_away(const struct keeper *keeper);
+uint64_t keeper_passed(const struct keeper *keeper);
 /* The responder stops serving it. */
 void keeper_forget_token(struct keeper *keeper, const char *token);
 const char *keeper_end_text(enum window_end end);

@@ -63,6 +63,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
+    keeper->before.passed = keeper_passed(keeper);
     keeper->before.redirected = sum.redirected;
     keeper->before.arrived = sum.arrived;
 }
