@@ -88,7 +88,7 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     struct redirect_counters counters = {0};
 
     redirect_read_counters(keeper->redirect, &counters, NULL);
-    if (redirect_replace(keeper->redirect, fresh, left_ms, error) < 0)
+    if (redirect_replace(keeper->redirect, fresh, left_ms, NULL, 0, error) < 0)
         return -1;
     log_info("the table was replaced%s", left_ms > 0 ? ", the window stays open" : "");
     /* Its counters begin anew; what the window has counted so far is not lost, since the difference

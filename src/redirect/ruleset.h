@@ -112,6 +112,12 @@ struct ruleset_chain {
 #define RULESET_SET_MISSING4 "missing4"
 #define RULESET_SET_MISSING6 "missing6"
 
+/* The pass: the upstream sockets, and whose address each of them speaks for. */
+#define RULESET_SET_PASSING4 "passing4"
+#define RULESET_SET_PASSING6 "passing6"
+#define RULESET_MAP_RELAY4   "relay4"
+#define RULESET_MAP_RELAY6   "relay6"
+
 /* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
 #define RULESET_MISSING_MAX 4096
 /* Longer than a visitor waits between the first attempts to connect, 1, 2, 4, 8 s. */
