@@ -13,6 +13,7 @@
 #include "redirect/relay_netlink.h"
 #include "redirect/ruleset.h"
 #include "redirect/ruleset_netlink.h"
+#include "redirect/set_netlink.h"
 #include "redirect/transport.h"
 
 struct redirect {
@@ -147,8 +148,7 @@ static int redirect_install_once(struct redirect *redirect, const struct ruleset
         ruleset_netlink_delete_table(&batch);
     ruleset_netlink_create(&batch, ruleset, !redirect->without_owner);
     if (contents->lease_ms > 0)
-        ruleset_netlink_add_port(&batch, RULESET_SET_PORTS, contents->lease_port,
-                                 contents->lease_ms);
+        set_netlink_add_port(&batch, RULESET_SET_PORTS, contents->lease_port, contents->lease_ms);
     relay_netlink_add(&batch, contents->relays, contents->relay_count);
     batch_finish(&batch);
     outcome = transport_run(&redirect->transport, &batch, failure);
@@ -220,9 +220,9 @@ static int redirect_renew_port(struct redirect *redirect, const char *set, uint1
 
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
-    ruleset_netlink_delete_port(&batch, set, port);
-    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
+    set_netlink_add_port(&batch, set, port, timeout_ms);
+    set_netlink_delete_port(&batch, set, port);
+    set_netlink_add_port(&batch, set, port, timeout_ms);
     return redirect_run(redirect, &batch, false, error);
 }
 
@@ -244,7 +244,7 @@ int redirect_shut(struct redirect *redirect, struct error *error)
 
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    ruleset_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
+    set_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
     return redirect_run(redirect, &batch, true, error);
 }
 
@@ -291,7 +291,7 @@ int redirect_forget_missing(struct redirect *redirect, struct error *error)
     batch_init(&batch, BATCH_ATOMIC);
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
         if (ruleset_find_set(&redirect->ruleset, sets[i]))
-            ruleset_netlink_flush(&batch, sets[i]);
+            set_netlink_flush(&batch, sets[i]);
     return redirect_run(redirect, &batch, false, error);
 }
 

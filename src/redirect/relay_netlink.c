@@ -29,6 +29,13 @@ static const struct family families[REDIRECT_FAMILIES] = {
     [REDIRECT_IPV6] = {AF_INET6, 16, RULESET_SET_PASSING6, RULESET_MAP_RELAY6},
 };
 
+/* With the padding, which libmnl leaves as it is. */
+static void put_name(struct nlmsghdr *header, uint16_t type, const char *name)
+{
+    memset(mnl_nlmsg_get_payload_tail(header), 0, sizeof(struct nlattr) + strlen(name) + 1 + 3);
+    mnl_attr_put_strz(header, type, name);
+}
+
 static void put_value(struct nlmsghdr *header, uint16_t type, const void *value, size_t length)
 {
     struct nlattr *nest = mnl_attr_nest_start(header, type);
@@ -67,8 +74,8 @@ static void put_message(struct batch *batch, const struct family *family, bool m
 
     if (!header)
         return;
-    mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, name);
-    mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, REDIRECT_TABLE);
+    put_name(header, NFTA_SET_ELEM_LIST_SET, name);
+    put_name(header, NFTA_SET_ELEM_LIST_TABLE, REDIRECT_TABLE);
     struct nlattr *list = mnl_attr_nest_start(header, NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t i = 0; i < count; i++) {
         if (relays[i].family != family->number)
