@@ -62,7 +62,7 @@ def run(lab, kind, seconds, rate=0):
     wicket = Wicket(lab)
     load = Load(lab)
     wicket.run("open", "--for", f"{seconds + 120}s")
-    assert network.get(lab.outside, HOST4).server == "production"
+    assert network.get(lab.outside, HOST4, source=VISITORS4[0]).server == "production"
     rows, lines = [], 0
     for who in KINDS:
         start = len(production.requests())

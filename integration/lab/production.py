@@ -140,6 +140,7 @@ class Production:
         getattr(self, f"_start_{kind}")(families)
         # Whoever answers has taken on its final account and name.
         assert network.get(self.host, "127.0.0.1").server == "production"
+        self.wait_for_requests(lambda requests: requests)
 
     def _start_application(self):
         shutil.copy(Path(__file__).with_name("application.py"), self._directory)
