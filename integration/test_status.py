@@ -130,19 +130,15 @@ def test_every_reason_and_who_asked(lab, production, wicket):
 
 
 def test_counters_of_the_window_begin_with_it(lab, production, wicket):
+    wicket.turn_away()
     keeper = wicket.serve()
     for _ in range(2):
         token, _ = wicket.add()
         for path in (PREFIX + token, PREFIX + token, "/"):
             network.get(lab.outside, HOST4, path)
         window = wicket.status()["window"]["counters"]
-        assert window == {
-            "tokens": 1,
-            "validations": 2,
-            "turned_away": 1,
-            "redirected": 3,
-            "arrived": window["arrived"],
-        }
+        expected = {"tokens": 1, "validations": 2, "turned_away": 1, "redirected": 3}
+        assert {key: window[key] for key in expected} == expected
         assert window["arrived"] >= 3
         wicket.run("remove", token)
     counters = wicket.status()["counters"]
