@@ -354,7 +354,7 @@ static void test_soon_forgotten(void **state)
 
     sample_defaults(&config);
     struct redirect *redirect = install(&config, false);
-    for (int ending = 0; ending < ENDINGS; ending++) {
+    for (enum ending ending = 0; ending < ENDINGS; ending++) {
         for (size_t i = 0; i < COUNT(ways); i++) {
             pass(lab, redirect, &ways[i], (uint16_t)(40000 + i), lab->production, ends[i]);
             assert_true(is_tracked((uint16_t)(40000 + i)));
