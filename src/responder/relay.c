@@ -109,9 +109,11 @@ static void relay_refuse(struct relays *relays, struct relay *relay)
     if (!relay->loopback)
         relays->refused++;
     /* The question that the keeper does not read has a copy of the socket, which closing ours would
-     * leave open. */
-    if (relay->state == RELAY_ASKED)
-        (void)shutdown(relay->visitor.fd, SHUT_RDWR);
+     * leave open, and shutdown(2) would end without a reset. This resets it, whoever has copies. */
+    if (relay->state == RELAY_ASKED) {
+        const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
+        (void)connect(relay->visitor.fd, &nobody, sizeof(nobody));
+    }
     relay_reset(relays, relay);
 }
 
