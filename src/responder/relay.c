@@ -248,7 +248,14 @@ static enum flow move(struct relays *relays, struct relay_end *from, const struc
     }
     if (from->bulk)
         pipe = pipes_take(&relays->pipes);
-    return pipe ? move_bulk(relays, from, to, pipe) : move_copy(relays, from, to);
+    if (pipe) {
+        enum flow flow = move_bulk(relays, from, to, pipe);
+        if (flow != FLOW_NOTHING)
+            return flow;
+        /* At a byte that is marked as urgent splice(2) finds nothing, however much is behind it;
+         * recv(2) goes past it. */
+    }
+    return move_copy(relays, from, to);
 }
 
 /* ---- ends ---- */
