@@ -182,12 +182,14 @@ static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
     while (pipe->held > 0) {
         ssize_t sent =
             splice(pipe->out, NULL, to->fd, NULL, pipe->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        if (sent > 0)
+        if (sent > 0) {
             pipe->held -= (size_t)sent;
-        else if (sent < 0 && errno == EAGAIN)
+            relays->moved = true;
+        } else if (sent < 0 && errno == EAGAIN) {
             return FLOW_BLOCKED;
-        else if (sent == 0 || errno != EINTR)
+        } else if (sent == 0 || errno != EINTR) {
             return FLOW_TO_BROKEN;
+        }
     }
     from->pipe = NULL;
     pipes_give(&relays->pipes, pipe);
@@ -229,6 +231,7 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
     ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
+    relays->moved = true;
     /* tcp(7): with MSG_TRUNC the bytes are discarded where they are. They were seen: they are
      * there. */
     if (recv(from->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
@@ -305,9 +308,13 @@ static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_
 
     from->blocked = false;
     for (unsigned i = 0; i < PUMPS_AT_ONCE && !from->ended; i++) {
-        switch (move(relays, from, to)) {
-        case FLOW_MOVED:
+        relays->moved = false;
+        enum flow flow = move(relays, from, to);
+        /* A slow receiver takes something and is blocked again, and yet it is active. */
+        if (relays->moved)
             relay->active_ms = now_ms;
+        switch (flow) {
+        case FLOW_MOVED:
             /* Less than the buffer was all there is: epoll tells of more. */
             if (!from->bulk)
                 return true;

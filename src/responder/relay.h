@@ -63,6 +63,7 @@ struct relays {
     struct relay *closed;
     struct pipes pipes;
     uint64_t passed, refused; /* visitors from outside, since start */
+    bool moved;               /* by the last step of a way: bytes, into the receiver's socket */
     bool crowded;             /* until there is room again; see relays_is_crowded */
     bool draining;
     uint64_t drain_ms; /* since when */
