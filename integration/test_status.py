@@ -130,6 +130,7 @@ def test_every_reason_and_who_asked(lab, production, wicket):
 
 
 def test_counters_of_the_window_begin_with_it(lab, production, wicket):
+    wicket.configure("other_requests: not-found\n")
     keeper = wicket.serve()
     for _ in range(2):
         token, _ = wicket.add()
@@ -139,6 +140,7 @@ def test_counters_of_the_window_begin_with_it(lab, production, wicket):
         assert window == {
             "tokens": 1,
             "validations": 2,
+            "passed": 0,
             "turned_away": 1,
             "redirected": 3,
             "arrived": window["arrived"],

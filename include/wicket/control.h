@@ -23,7 +23,7 @@
  */
 
 #define CONTROL_MAGIC       UINT32_C(0x54434b57) /* "WKCT" in memory */
-#define CONTROL_VERSION     1
+#define CONTROL_VERSION     2
 #define CONTROL_PURPOSE_MAX 96  /* who asks, for people: "certbot hook for example.org" */
 #define CONTROL_TEXT_MAX    768 /* as struct error */
 #define CONTROL_CHUNK_MAX   8192
@@ -97,7 +97,8 @@ struct control_report {
     uint64_t validations; /* key authorizations served through port 80, self-checks not counted */
     uint32_t addresses;   /* from how many addresses these came */
     uint32_t trouble;     /* not 0: `text` says why a window was shut or not opened */
-    uint64_t turned_away; /* other requests */
+    uint64_t turned_away; /* other requests, and visitors who could not be passed on */
+    uint64_t passed;      /* visitors' connections handed on to production */
     char text[CONTROL_TEXT_MAX];
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -31,7 +32,7 @@ enum link_fd {
  */
 
 #define LINK_MAGIC   UINT32_C(0x4b4c4b57) /* "WKLK" in memory */
-#define LINK_VERSION 1
+#define LINK_VERSION 2
 
 enum link_type {
     /* keeper to responder */
@@ -41,17 +42,20 @@ enum link_type {
     LINK_PING,
     LINK_DRAIN,     /* answer LINK_DRAINED once no connection is left, at once if there is none */
     LINK_STATELESS, /* answer every token nobody registered for this account, or no longer */
+    LINK_PASSED,    /* the answer to LINK_PASS, in the order they came */
     /* responder to keeper */
     LINK_READY = 64,
     LINK_PONG,
     LINK_VALIDATION, /* a key authorization was served; at most LINK_VALIDATIONS_A_SECOND are told
                       */
     LINK_DRAINED,
+    LINK_PASS,    /* a visitor for production: carries the accepted socket, wants another for it */
+    LINK_CROWDED, /* more visitors than can be passed: take the lease away, now */
 };
 
 #define LINK_VALIDATIONS_A_SECOND 200
 
-enum link_other_requests { LINK_OTHER_NOT_FOUND, LINK_OTHER_HTTPS };
+enum link_other_requests { LINK_OTHER_PASS, LINK_OTHER_NOT_FOUND, LINK_OTHER_HTTPS };
 
 struct link_header {
     uint32_t magic;
@@ -66,7 +70,8 @@ struct link_setup {
     uint32_t uid, gid;  /* full mode: who to become; never 0 */
     uint32_t undecided; /* connections without a full request yet, in all */
     uint32_t undecided_per_address;
-    uint64_t deadline_ms;    /* of a connection, from accept to end */
+    uint64_t first_byte_ms;  /* a connection may say nothing for so long; LINK_OTHER_PASS */
+    uint64_t deadline_ms;    /* of a connection, from accept to its decision, and to its answer */
     uint32_t other_requests; /* enum link_other_requests */
     uint32_t reserved;
 };
@@ -98,16 +103,49 @@ struct link_ping {
     uint64_t sequence;
 };
 
-/* Something ran out since the last pong (bits of link_pong.exhausted). */
-enum { LINK_EXHAUSTED_FDS = 1, LINK_EXHAUSTED_MEMORY = 2 };
+/* The window is shut: no connection comes any more but for late ones. */
+struct link_drain {
+    struct link_header header;
+    uint64_t sequence; /* 0: a window is open again, the question before is called off */
+    uint64_t idle_ms; /* a passed connection ends when nothing went through for so long since now */
+};
+
+struct link_drained {
+    struct link_header header;
+    uint64_t sequence; /* of the question */
+};
+
+/*
+ * One visitor. `id` is the responder's, never 0 and never the same twice; the keeper answers every
+ * LINK_PASS, in order. It reads all it has to know from the socket itself.
+ */
+struct link_pass {
+    struct link_header header;
+    uint64_t id;
+};
+
+struct link_passed {
+    struct link_header header;
+    uint64_t id;
+    uint32_t failure;   /* an errno; 0: the message carries the socket to production */
+    uint32_t connected; /* 0: it is still connecting; 1 */
+};
+
+/* Something ran out since the last pong (bits of link_pong.exhausted), or, the last one, is short
+ * now. */
+enum { LINK_EXHAUSTED_FDS = 1, LINK_EXHAUSTED_MEMORY = 2, LINK_EXHAUSTED_PASSES = 4 };
 
 struct link_pong {
     struct link_header header;
     uint64_t sequence;    /* of the ping */
     uint64_t validations; /* served since start, all of them */
-    uint64_t turned_away; /* other requests (404, 308, 400, 405, nothing sent) since start */
-    uint32_t connections; /* now */
+    uint64_t turned_away; /* since start: other requests (404, 308, 400, 405, nothing sent), and
+                             visitors whom nobody could pass */
+    uint64_t passed;      /* visitors passed on to production since start */
+    uint32_t connections; /* now, passed ones too */
+    uint32_t passing;     /* of these, the passed ones */
     uint32_t exhausted;
+    uint32_t reserved;
 };
 
 struct link_validation {
@@ -121,7 +159,7 @@ struct link_validation {
     char token[CHALLENGE_TOKEN_MAX + 8];
 };
 
-/* LINK_READY, LINK_DRAIN, LINK_DRAINED */
+/* LINK_READY, LINK_CROWDED */
 struct link_plain {
     struct link_header header;
 };
@@ -134,6 +172,10 @@ union link_message {
     struct link_stateless stateless;
     struct link_ping ping;
     struct link_pong pong;
+    struct link_drain drain;
+    struct link_drained drained;
+    struct link_pass pass;
+    struct link_passed passed;
     struct link_validation validation;
     struct link_plain plain;
 };
@@ -143,5 +185,8 @@ union link_message {
 size_t link_message_length(uint16_t type);
 void link_message_init(union link_message *message, enum link_type type);
 int link_message_check(const union link_message *message, size_t length, struct error *error);
-ssize_t link_send(int socket, const union link_message *message);
-ssize_t link_receive(int socket, union link_message *message);
+/* Whether a message carries a descriptor: it has to, or must not. */
+bool link_message_carries(const union link_message *message);
+/* As control_send and control_receive. */
+ssize_t link_send(int socket, const union link_message *message, int fd);
+ssize_t link_receive(int socket, union link_message *message, int *fd_out);

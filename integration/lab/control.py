@@ -8,7 +8,7 @@ import socket
 import struct
 
 MAGIC = 0x54434B57
-VERSION = 1
+VERSION = 2
 HELLO, RESULT = 1, 2
 ADD, REMOVE, OPEN = 64, 65, 66
 

@@ -18,7 +18,7 @@ static_assert(sizeof(struct control_hello) == 4112, "control_hello");
 static_assert(sizeof(struct control_result) == 780, "control_result");
 static_assert(sizeof(struct control_document) == 8208, "control_document");
 static_assert(sizeof(struct control_socket) == 80, "control_socket");
-static_assert(sizeof(struct control_report) == 816, "control_report");
+static_assert(sizeof(struct control_report) == 824, "control_report");
 static_assert(sizeof(struct control_add) == 408, "control_add");
 static_assert(sizeof(struct control_remove) == 368, "control_remove");
 static_assert(sizeof(struct control_open) == 112, "control_open");

@@ -16,16 +16,22 @@
 
 static_assert(sizeof(struct link_header) == sizeof(struct message_header), "one header");
 static_assert(sizeof(struct link_header) == 8, "link_header");
-static_assert(sizeof(struct link_setup) == 48, "link_setup");
+static_assert(sizeof(struct link_setup) == 56, "link_setup");
 static_assert(sizeof(struct link_token) == 312, "link_token");
 static_assert(sizeof(struct link_forget) == 272, "link_forget");
 static_assert(sizeof(struct link_stateless) == 56, "link_stateless");
 static_assert(sizeof(struct link_ping) == 16, "link_ping");
-static_assert(sizeof(struct link_pong) == 40, "link_pong");
+static_assert(sizeof(struct link_pong) == 56, "link_pong");
 static_assert(sizeof(struct link_validation) == 296, "link_validation");
+static_assert(sizeof(struct link_drain) == 24, "link_drain");
+static_assert(sizeof(struct link_drained) == 16, "link_drained");
+static_assert(sizeof(struct link_pass) == 16, "link_pass");
+static_assert(sizeof(struct link_passed) == 24, "link_passed");
 static_assert(sizeof(struct link_plain) == 8, "link_plain");
 
 #define UNDECIDED_MAX 65536
+/* The kernel's own bound on numbers of errors (linux/err.h). */
+#define ERRNO_MAX 4095
 
 static int check_setup(const void *message, struct error *error)
 {
@@ -58,6 +64,23 @@ static int check_validation(const void *message, struct error *error)
     return 0;
 }
 
+static int check_pong(const void *message, struct error *error)
+{
+    const struct link_pong *pong = message;
+    if (pong->passing > pong->connections)
+        return error_set(error, EX_DATAERR, "passing is %u, over connections, %u", pong->passing,
+                         pong->connections);
+    return 0;
+}
+
+static int check_passed(const void *message, struct error *error)
+{
+    const struct link_passed *passed = message;
+    if (passed->failure != 0 && passed->connected != 0)
+        return error_set(error, EX_DATAERR, "connected and failed at once");
+    return 0;
+}
+
 static const struct message_type types[] =
     {
         [LINK_SETUP] =
@@ -70,8 +93,9 @@ static const struct message_type types[] =
                         MESSAGE_RANGE(struct link_setup, sidecar, 0, 1),
                         MESSAGE_RANGE(struct link_setup, undecided, 1, UNDECIDED_MAX),
                         MESSAGE_RANGE(struct link_setup, undecided_per_address, 1, UNDECIDED_MAX),
+                        MESSAGE_RANGE(struct link_setup, first_byte_ms, 1, DURATION_MAX_MS),
                         MESSAGE_RANGE(struct link_setup, deadline_ms, 1, DURATION_MAX_MS),
-                        MESSAGE_RANGE(struct link_setup, other_requests, LINK_OTHER_NOT_FOUND,
+                        MESSAGE_RANGE(struct link_setup, other_requests, LINK_OTHER_PASS,
                                       LINK_OTHER_HTTPS),
                         MESSAGE_RESERVED(struct link_setup, reserved),
                     },
@@ -91,7 +115,24 @@ static const struct message_type types[] =
                 .fields = {MESSAGE_RULE(struct link_forget, token, MESSAGE_TOKEN)},
             },
         [LINK_PING] = {.name = "ping", .length = sizeof(struct link_ping)},
-        [LINK_DRAIN] = {.name = "drain", .length = sizeof(struct link_plain)},
+        [LINK_DRAIN] =
+            {
+                .name = "drain",
+                .length = sizeof(struct link_drain),
+                .fields = {MESSAGE_RANGE(struct link_drain, idle_ms, 0, DURATION_MAX_MS)},
+            },
+        [LINK_PASSED] =
+            {
+                .name = "passed",
+                .length = sizeof(struct link_passed),
+                .fields =
+                    {
+                        MESSAGE_RANGE(struct link_passed, id, 1, UINT64_MAX),
+                        MESSAGE_RANGE(struct link_passed, failure, 0, ERRNO_MAX),
+                        MESSAGE_RANGE(struct link_passed, connected, 0, 1),
+                    },
+                .check = check_passed,
+            },
         [LINK_STATELESS] =
             {
                 .name = "stateless",
@@ -104,8 +145,14 @@ static const struct message_type types[] =
             {
                 .name = "pong",
                 .length = sizeof(struct link_pong),
-                .fields = {MESSAGE_RANGE(struct link_pong, exhausted, 0,
-                                         LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY)},
+                .fields =
+                    {
+                        MESSAGE_RANGE(
+                            struct link_pong, exhausted, 0,
+                            LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY | LINK_EXHAUSTED_PASSES),
+                        MESSAGE_RESERVED(struct link_pong, reserved),
+                    },
+                .check = check_pong,
             },
         [LINK_VALIDATION] =
             {
@@ -120,7 +167,19 @@ static const struct message_type types[] =
                     },
                 .check = check_validation,
             },
-        [LINK_DRAINED] = {.name = "drained", .length = sizeof(struct link_plain)},
+        [LINK_DRAINED] =
+            {
+                .name = "drained",
+                .length = sizeof(struct link_drained),
+                .fields = {MESSAGE_RANGE(struct link_drained, sequence, 1, UINT64_MAX)},
+            },
+        [LINK_PASS] =
+            {
+                .name = "pass",
+                .length = sizeof(struct link_pass),
+                .fields = {MESSAGE_RANGE(struct link_pass, id, 1, UINT64_MAX)},
+            },
+        [LINK_CROWDED] = {.name = "crowded", .length = sizeof(struct link_plain)},
 };
 
 static const struct message_protocol protocol = {
@@ -147,12 +206,18 @@ int link_message_check(const union link_message *message, size_t length, struct 
     return message_check(&protocol, message, length, error);
 }
 
-ssize_t link_send(int socket, const union link_message *message)
+bool link_message_carries(const union link_message *message)
 {
-    return message_send(&protocol, socket, message, -1);
+    return message->header.type == LINK_PASS ||
+           (message->header.type == LINK_PASSED && message->passed.failure == 0);
 }
 
-ssize_t link_receive(int socket, union link_message *message)
+ssize_t link_send(int socket, const union link_message *message, int fd)
 {
-    return message_receive(&protocol, socket, message, NULL);
+    return message_send(&protocol, socket, message, fd);
+}
+
+ssize_t link_receive(int socket, union link_message *message, int *fd_out)
+{
+    return message_receive(&protocol, socket, message, fd_out);
 }

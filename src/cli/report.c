@@ -25,24 +25,40 @@ static void describe_window(char *out, size_t capacity, const struct control_rep
     }
 }
 
+/* Who came for something else. What did not happen is not told: a count of 0 would be a riddle. */
+static void describe_visitors(char *out, size_t capacity, const struct control_report *report)
+{
+    char passed[64] = "";
+    char turned_away[64] = "";
+    if (report->passed > 0) {
+        snprintf(passed, sizeof passed, ", %" PRIu64 " %s passed to production", report->passed,
+                 plural(report->passed, "visitor", "visitors"));
+    }
+    if (report->turned_away > 0) {
+        snprintf(turned_away, sizeof turned_away, ", %" PRIu64 " other %s turned away",
+                 report->turned_away, plural(report->turned_away, "request", "requests"));
+    }
+    const bool nobody = report->passed == 0 && report->turned_away == 0;
+    snprintf(out, capacity, "%s%s", nobody ? ", no visitors" : passed, turned_away);
+}
+
 char *report_format(char *out, size_t capacity, const struct control_report *report)
 {
     char window[96];
+    char visitors[128];
     describe_window(window, sizeof window, report);
+    describe_visitors(visitors, sizeof visitors, report);
     const char *before = report->trouble != 0 && report->text[0] != '\0' ? "; " : "";
     const char *trouble = report->trouble != 0 ? report->text : "";
     const bool quiet = report->windows == 0 && report->open_ms == 0 && report->tokens == 0 &&
-                       report->validations == 0 && report->turned_away == 0;
+                       report->validations == 0 && report->turned_away == 0 && report->passed == 0;
     if (quiet) {
         snprintf(out, capacity, "%s%s%s", window, before, trouble);
         return out;
     }
-    snprintf(out, capacity,
-             "%s, %" PRIu32 " %s, %" PRIu64 " %s from %" PRIu32 " %s, %" PRIu64
-             " other %s turned away%s%s",
-             window, report->tokens, plural(report->tokens, "token", "tokens"), report->validations,
+    snprintf(out, capacity, "%s, %" PRIu32 " %s, %" PRIu64 " %s from %" PRIu32 " %s%s%s%s", window,
+             report->tokens, plural(report->tokens, "token", "tokens"), report->validations,
              plural(report->validations, "validation", "validations"), report->addresses,
-             plural(report->addresses, "address", "addresses"), report->turned_away,
-             plural(report->turned_away, "request", "requests"), before, trouble);
+             plural(report->addresses, "address", "addresses"), visitors, before, trouble);
     return out;
 }

@@ -118,11 +118,22 @@ static void write_window_counters(FILE *out, const json_t *root)
     if (json_is_object(counters)) {
         fprintf(out,
                 "this window: tokens %" PRIu64 ", validations %" PRIu64
-                ", other requests turned away %" PRIu64 ", connections redirected %" PRIu64
-                ", let through by this host's filter %" PRIu64 "\n",
+                ", visitors passed to production %" PRIu64 ", other requests turned away %" PRIu64
+                ", connections redirected %" PRIu64 ", let through by this host's filter %" PRIu64
+                "\n",
                 number(counters, "tokens"), number(counters, "validations"),
-                number(counters, "turned_away"), number(counters, "redirected"),
-                number(counters, "arrived"));
+                number(counters, "passed"), number(counters, "turned_away"),
+                number(counters, "redirected"), number(counters, "arrived"));
+    }
+}
+
+/* While there are any, the keeper stays, window or not. */
+static void write_passing(FILE *out, const json_t *root)
+{
+    const uint64_t passing = number(json_object_get(root, "counters"), "passing");
+    if (passing > 0) {
+        fprintf(out, "passing: %" PRIu64 " %s production through the responder\n", passing,
+                passing == 1 ? "visitor is connected to" : "visitors are connected to");
     }
 }
 
@@ -131,10 +142,11 @@ static void write_counters(FILE *out, const json_t *root)
     const json_t *counters = json_object_get(root, "counters");
     fprintf(out,
             "so far: windows %" PRIu64 ", tokens %" PRIu64 ", validations %" PRIu64
-            " from addresses %" PRIu64 ", other requests turned away %" PRIu64 "\n",
+            " from addresses %" PRIu64 ", visitors passed to production %" PRIu64
+            ", other requests turned away %" PRIu64 "\n",
             number(counters, "windows"), number(counters, "tokens"),
             number(counters, "validations"), number(counters, "addresses"),
-            number(counters, "turned_away"));
+            number(counters, "passed"), number(counters, "turned_away"));
     fprintf(out,
             "kernel: connections redirected %" PRIu64 ", let through by this host's filter %" PRIu64
             ", sent directly to the responder and dropped %" PRIu64 "\n",
@@ -195,6 +207,7 @@ int status_text_write(FILE *out, const char *json, size_t length, struct error *
         write_state(out, root);
         write_reasons(out, root);
         write_window_counters(out, root);
+        write_passing(out, root);
         write_keeper(out, root);
         write_counters(out, root);
         write_validators(out, root);

@@ -81,6 +81,22 @@ static void check_undecided(struct loader *loader)
                    remedy(hint, sizeof(hint), &relation));
 }
 
+static void check_first_byte(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    char first_byte[DURATION_TEXT];
+    char deadline[DURATION_TEXT];
+    char hint[REMEDY_MAX];
+    if (config->responder.first_byte_ms > config->responder.deadline_ms &&
+        relation_init(&relation, loader, "responder.first_byte", "responder.deadline"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "first_byte (%s) may not be longer than deadline (%s)%s",
+                   duration_format(first_byte, sizeof(first_byte), config->responder.first_byte_ms),
+                   duration_format(deadline, sizeof(deadline), config->responder.deadline_ms),
+                   remedy(hint, sizeof(hint), &relation));
+}
+
 static void check_lifetime(struct loader *loader)
 {
     const struct config *config = loader->config;
@@ -117,6 +133,7 @@ void relations_check(struct loader *loader)
 {
     check_ports(loader);
     check_undecided(loader);
+    check_first_byte(loader);
     check_lifetime(loader);
     check_stateless(loader);
 }

@@ -15,6 +15,7 @@
 struct child_packet {
     struct child_packet *next;
     union link_message message;
+    int fd; /* -1: none */
 };
 
 enum { DEATHS_AT_ONCE = 3, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 30000 };
@@ -25,6 +26,8 @@ static void packets_free(struct child *child)
 {
     while (child->waiting != NULL) {
         struct child_packet *next = child->waiting->next;
+        if (child->waiting->fd >= 0)
+            close(child->waiting->fd);
         free(child->waiting);
         child->waiting = next;
     }
@@ -145,7 +148,8 @@ void child_configure(struct child *child, const struct link_setup *setup)
     send_setup(child);
 }
 
-static void dispatch(struct child *child, const union link_message *message)
+/* Takes the descriptor over, where there is one. */
+static void dispatch(struct child *child, const union link_message *message, int fd)
 {
     switch (message->header.type) {
     case LINK_READY:
@@ -172,11 +176,23 @@ static void dispatch(struct child *child, const union link_message *message)
     case LINK_DRAINED:
         if (child->state != CHILD_READY)
             break;
-        child->handlers->drained(child->owner);
+        child->handlers->drained(child->owner, message->drained.sequence);
+        return;
+    case LINK_PASS:
+        if (child->state != CHILD_READY)
+            break;
+        child->handlers->pass(child->owner, message->pass.id, fd);
+        return;
+    case LINK_CROWDED:
+        if (child->state != CHILD_READY)
+            break;
+        child->handlers->crowded(child->owner);
         return;
     default:
         break;
     }
+    if (fd >= 0)
+        close(fd);
     broken(child,
            &(struct error){EX_PROTOCOL, "the responder said something that has no place there"});
 }
@@ -186,8 +202,9 @@ static void receive(struct child *child)
     for (unsigned int i = 0; i < MESSAGES_A_ROUND && child->link.fd >= 0; i++) {
         union link_message message;
         struct error error;
+        int fd = -1;
 
-        ssize_t length = link_receive(child->link.fd, &message);
+        ssize_t length = link_receive(child->link.fd, &message, &fd);
         if (length < 0 && errno == EAGAIN)
             return;
         if (length < 0 && errno == EBADMSG) {
@@ -198,11 +215,19 @@ static void receive(struct child *child)
             begin_death(child);
             return;
         }
-        if (link_message_check(&message, (size_t)length, &error) < 0) {
+        bool good = link_message_check(&message, (size_t)length, &error) == 0;
+        if (good && (fd >= 0) != link_message_carries(&message)) {
+            error_set(&error, EX_PROTOCOL, "a message %s a descriptor",
+                      fd >= 0 ? "came with" : "came without");
+            good = false;
+        }
+        if (!good) {
+            if (fd >= 0)
+                close(fd);
             broken(child, &error);
             return;
         }
-        dispatch(child, &message);
+        dispatch(child, &message, fd);
     }
 }
 
@@ -210,12 +235,14 @@ static void flush(struct child *child)
 {
     while (child->waiting != NULL) {
         struct child_packet *packet = child->waiting;
-        if (link_send(child->link.fd, &packet->message) < 0) {
+        if (link_send(child->link.fd, &packet->message, packet->fd) < 0) {
             if (errno != EAGAIN)
                 begin_death(child);
             return;
         }
         child->waiting = packet->next;
+        if (packet->fd >= 0)
+            close(packet->fd);
         free(packet);
     }
     child->waiting_last = NULL;
@@ -256,33 +283,51 @@ int child_start(struct child *child, uint64_t now_ms, struct error *error)
     struct link_header header = message.header;
     message.setup = child->setup;
     message.setup.header = header;
-    if (link_send(child->link.fd, &message) < 0)
+    if (link_send(child->link.fd, &message, -1) < 0)
         begin_death(child);
     return 0;
 }
 
 void child_send(struct child *child, const union link_message *message)
 {
+    child_send_descriptor(child, message, -1);
+}
+
+/* True: it is on its way, or never will be. */
+static bool send_now(struct child *child, const union link_message *message, int fd)
+{
     if (child->state != CHILD_READY)
+        return true;
+    if (child->waiting != NULL)
+        return false;
+    if (link_send(child->link.fd, message, fd) >= 0)
+        return true;
+    if (errno == EAGAIN)
+        return false;
+    begin_death(child);
+    return true;
+}
+
+void child_send_descriptor(struct child *child, const union link_message *message, int fd)
+{
+    if (send_now(child, message, fd)) {
+        if (fd >= 0)
+            close(fd);
         return;
-    if (child->waiting == NULL) {
-        if (link_send(child->link.fd, message) >= 0)
-            return;
-        if (errno != EAGAIN) {
-            begin_death(child);
-            return;
-        }
     }
 
     struct child_packet *packet = malloc(sizeof(*packet));
     if (packet == NULL) {
         /* It would miss a token; a fresh one is handed all of them. */
         log_error("no memory for a message to the responder");
+        if (fd >= 0)
+            close(fd);
         begin_death(child);
         return;
     }
     packet->next = NULL;
     packet->message = *message;
+    packet->fd = fd;
     *(child->waiting == NULL ? &child->waiting : &child->waiting_last->next) = packet;
     child->waiting_last = packet;
     event_change(child->epoll_fd, &child->link, EPOLLIN | EPOLLOUT);

@@ -30,7 +30,10 @@ struct child_handlers {
     void (*down)(void *owner);
     void (*pong)(void *owner, const struct link_pong *pong);
     void (*validation)(void *owner, const struct link_validation *validation);
-    void (*drained)(void *owner);
+    void (*drained)(void *owner, uint64_t sequence);
+    /* A visitor to be passed on; the descriptor is the owner's. */
+    void (*pass)(void *owner, uint64_t id, int fd);
+    void (*crowded)(void *owner);
     void (*broken)(void *owner, const struct error *error);
 };
 
@@ -65,6 +68,8 @@ int child_start(struct child *child, uint64_t now_ms, struct error *error);
 void child_configure(struct child *child, const struct link_setup *setup);
 /* Queued when the link is full. Nothing happens unless it is ready. */
 void child_send(struct child *child, const union link_message *message);
+/* The same with a descriptor, which it takes over; -1: none. */
+void child_send_descriptor(struct child *child, const union link_message *message, int fd);
 void child_kill(struct child *child);
 /* Kills it and waits for its end; no handler is called any more. May be called twice. */
 void child_stop(struct child *child);

@@ -32,6 +32,11 @@ uint64_t keeper_turned_away(const struct keeper *keeper)
     return keeper->turned_away_before + keeper->pong.turned_away;
 }
 
+uint64_t keeper_passed(const struct keeper *keeper)
+{
+    return keeper->passed_before + keeper->pong.passed;
+}
+
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
 {
     char text[sizeof(keeper->trouble)];
@@ -59,6 +64,8 @@ const char *keeper_end_text(enum window_end end)
         return "window.limit was reached";
     case WINDOW_END_BLOCKED:
         return "redirected connections did not arrive";
+    case WINDOW_END_UNPASSED:
+        return "visitors cannot be passed on with their own addresses";
     case WINDOW_END_STOPPED:
         return "the keeper was stopped";
     }
@@ -97,9 +104,11 @@ static void on_down(void *owner)
 
     keeper->validations_before = keeper_validations(keeper);
     keeper->turned_away_before = keeper_turned_away(keeper);
+    keeper->passed_before = keeper_passed(keeper);
     keeper->pong = (struct link_pong){0};
     keeper->pressure.exhausted = 0;
     stateless_forget(&keeper->stateless);
+    pass_forget(keeper);
     window_responder_down(&keeper->window, event_now_ms());
 }
 
@@ -132,11 +141,30 @@ static void on_validation(void *owner, const struct link_validation *validation)
     }
 }
 
-static void on_drained(void *owner)
+static void on_drained(void *owner, uint64_t sequence)
 {
     struct keeper *keeper = owner;
 
-    window_drained(&keeper->window, event_now_ms());
+    window_drained(&keeper->window, event_now_ms(), sequence);
+}
+
+static void on_pass(void *owner, uint64_t id, int fd)
+{
+    pass_ask(owner, id, fd);
+}
+
+/* Sooner than its next pong tells. */
+static void on_crowded(void *owner)
+{
+    struct keeper *keeper = owner;
+    struct error error;
+
+    keeper->pressure.exhausted |= LINK_EXHAUSTED_PASSES;
+    if (pressure_check(&keeper->pressure, &error) == 0)
+        return;
+    keeper_trouble(keeper, "%s", error.text);
+    keeper->refusals++;
+    window_lease_refused(&keeper->window, event_now_ms(), WINDOW_HOLD_PRESSURE);
 }
 
 static void on_broken(void *owner, const struct error *error)
@@ -155,6 +183,8 @@ static const struct child_handlers child_handlers = {
     .pong = on_pong,
     .validation = on_validation,
     .drained = on_drained,
+    .pass = on_pass,
+    .crowded = on_crowded,
     .broken = on_broken,
 };
 
@@ -269,15 +299,25 @@ static void set_timer(struct keeper *keeper, uint64_t at_ms)
 
 void keeper_window_options(struct window_options *out, const struct config *config)
 {
+    bool passes = config->other_requests == CONFIG_OTHER_PASS;
+    /* The responder ends its own connections by then. */
+    uint64_t other_drain_ms = passes ? KEEPER_DRAIN_MS : config->responder.deadline_ms + 1000;
+
     *out = (struct window_options){
         .lease_ms = config->window.lease_ms,
         .limit_ms = config->window.limit_ms,
-        .drain_ms = config->responder.deadline_ms + 1000,
+        .drain_ms = other_drain_ms,
+        .stop_ms = passes ? config->window.drain_ms : other_drain_ms,
     };
 }
 
 void keeper_link_setup(const struct keeper *keeper, struct link_setup *out)
 {
+    static const uint32_t other_requests[] = {
+        [CONFIG_OTHER_PASS] = LINK_OTHER_PASS,
+        [CONFIG_OTHER_NOT_FOUND] = LINK_OTHER_NOT_FOUND,
+        [CONFIG_OTHER_HTTPS] = LINK_OTHER_HTTPS,
+    };
     const struct config *config = keeper->config;
 
     *out = (struct link_setup){
@@ -287,9 +327,9 @@ void keeper_link_setup(const struct keeper *keeper, struct link_setup *out)
         .gid = keeper->account.responder_gid,
         .undecided = config->responder.undecided,
         .undecided_per_address = config->responder.undecided_per_address,
+        .first_byte_ms = config->responder.first_byte_ms,
         .deadline_ms = config->responder.deadline_ms,
-        .other_requests =
-            config->other_requests == CONFIG_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND,
+        .other_requests = other_requests[config->other_requests],
     };
 }
 
@@ -379,6 +419,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     };
     keeper_window_options(&window, config);
     window_init(&keeper->window, &window);
+    pass_init(&keeper->pass);
     webroot_init(&keeper->webroot);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
@@ -440,6 +481,7 @@ void keeper_deinit(struct keeper *keeper)
     stop_listening(keeper);
     peers_close_all(keeper);
     child_stop(&keeper->child);
+    pass_deinit(keeper);
     for (unsigned int i = 0; i < keeper->listen_count; i++)
         close_fd(&keeper->listen_fds[i]);
     keeper->listen_count = 0;

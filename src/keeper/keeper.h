@@ -10,6 +10,7 @@
 #include "keeper/child.h"
 #include "keeper/event.h"
 #include "keeper/lock.h"
+#include "keeper/pass.h"
 #include "keeper/peer.h"
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
@@ -31,6 +32,10 @@
 
 /* On demand: so long for whoever started it to connect. */
 #define KEEPER_STAY_MS 5000
+/* The longest that passed connections keep a keeper whose window is shut. */
+#define KEEPER_DRAIN_MS (UINT64_C(24) * 3600 * 1000)
+/* A passed connection that is idle for so long ends when the keeper is to leave. */
+#define KEEPER_STOP_IDLE_MS 5000
 
 struct keeper_options {
     bool on_demand;       /* leaves when idle: started for a client, by wicket or a socket unit */
@@ -44,7 +49,7 @@ struct keeper_options {
 struct keeper_before {
     uint64_t tokens;
     /* From its first lease on, which is never taken without a fresh word from the responder. */
-    uint64_t validations, turned_away, redirected, arrived;
+    uint64_t validations, turned_away, passed, redirected, arrived;
 };
 
 struct keeper {
@@ -65,6 +70,7 @@ struct keeper {
     struct redirect *redirect;
     struct window window;
     struct child child;
+    struct pass pass;
     struct tokens tokens;
     struct stateless stateless;
     struct webroot webroot;
@@ -89,7 +95,7 @@ struct keeper {
     uint64_t tokens_total;
     struct keeper_before before;
     /* Of responders that have died; those of the present one are in `pong`. */
-    uint64_t validations_before, turned_away_before;
+    uint64_t validations_before, turned_away_before, passed_before;
     struct link_pong pong;
 
     bool was_ready;
@@ -117,6 +123,7 @@ void keeper_trouble(struct keeper *keeper, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 uint64_t keeper_validations(const struct keeper *keeper);
 uint64_t keeper_turned_away(const struct keeper *keeper);
+uint64_t keeper_passed(const struct keeper *keeper);
 /* The responder stops serving it. */
 void keeper_forget_token(struct keeper *keeper, const char *token);
 const char *keeper_end_text(enum window_end end);

@@ -116,6 +116,25 @@ static int bind_port(int fd, int family, uint16_t port)
                               : bind(fd, (const struct sockaddr *)&v4, sizeof(v4));
 }
 
+/* What the connections to come inherit. Passed bytes wait for nothing, and a visitor who is gone
+ * without a word is found out in two minutes. */
+static bool set_options(int fd)
+{
+    static const struct {
+        int level, option, value;
+    } options[] = {
+        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
+        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+        {IPPROTO_TCP, TCP_KEEPCNT, 4},
+    };
+
+    for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
+        if (setsockopt(fd, options[i].level, options[i].option, &options[i].value,
+                       sizeof(options[i].value)) != 0)
+            return false;
+    return true;
+}
+
 /* The wildcard address: `redirect` sends a connection to the address of the interface it came in
  * by. 1: the host does not have this family. */
 static int listen_family(int *out_fd, int family, uint16_t port, struct error *error)
@@ -128,7 +147,7 @@ static int listen_family(int *out_fd, int family, uint16_t port, struct error *e
             return 1;
         return error_set_errno(error, EX_OSERR, "cannot make the responder's socket");
     }
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+    if (!set_options(fd) || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         (family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one)) != 0)) {
         error_set_errno(error, EX_OSERR, "cannot set up the responder's socket");
         close(fd);

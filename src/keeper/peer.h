@@ -34,7 +34,7 @@ enum peer_wait {
 
 /* The counters at CONTROL_ARM. */
 struct peer_baseline {
-    uint64_t windows, open_ms, tokens, validations, turned_away, validators;
+    uint64_t windows, open_ms, tokens, validations, turned_away, passed, validators;
     unsigned int troubles;
     bool was_open;
 };

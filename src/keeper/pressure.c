@@ -53,6 +53,11 @@ int pressure_check(const struct pressure *pressure, struct error *error)
     if ((pressure->exhausted & LINK_EXHAUSTED_MEMORY) != 0)
         return error_set(error, EX_TEMPFAIL, "the responder ran out of memory");
 
+    if ((pressure->exhausted & LINK_EXHAUSTED_PASSES) != 0)
+        return error_set(error, EX_TEMPFAIL,
+                         "the responder passes as many visitors as its file descriptors allow: "
+                         "start the keeper with a higher limit of open files");
+
     int spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (spare < 0)
         return error_set_errno(error, EX_TEMPFAIL, "the keeper ran out of file descriptors");

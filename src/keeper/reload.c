@@ -86,10 +86,17 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     uint64_t ends_ms = keeper->window.armed_ms + keeper->config->window.lease_ms;
     uint64_t left_ms = keeper->in_force && ends_ms > now_ms ? ends_ms - now_ms : 0;
     struct redirect_counters counters = {0};
+    struct redirect_relay *relays;
+    size_t relay_count;
 
+    if (!pass_relays(&keeper->pass, &relays, &relay_count))
+        return error_set(error, EX_OSERR, "out of memory");
     redirect_read_counters(keeper->redirect, &counters, NULL);
-    if (redirect_replace(keeper->redirect, fresh, left_ms, error) < 0)
+    int outcome = redirect_replace(keeper->redirect, fresh, left_ms, relays, relay_count, error);
+    free(relays);
+    if (outcome < 0)
         return -1;
+    pass_table_replaced(keeper, fresh->other_requests == CONFIG_OTHER_PASS);
     log_info("the table was replaced%s", left_ms > 0 ? ", the window stays open" : "");
     /* Its counters begin anew; what the window has counted so far is not lost, since the difference
      * that is taken wraps around. */

@@ -249,6 +249,7 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
         .tokens = keeper->tokens_total,
         .validations = keeper_validations(keeper),
         .turned_away = keeper_turned_away(keeper),
+        .passed = keeper_passed(keeper),
         .validators = keeper->validators.count,
         .troubles = keeper->troubles,
         .was_open = keeper->window.state == WINDOW_OPEN,
@@ -378,6 +379,7 @@ static void send_report(struct peer *peer, uint64_t now_ms)
     report->validations = keeper_validations(keeper) - since->validations;
     report->addresses = validators_since(&keeper->validators, since->validators);
     report->turned_away = keeper_turned_away(keeper) - since->turned_away;
+    report->passed = keeper_passed(keeper) - since->passed;
     if (keeper->troubles != since->troubles) {
         report->trouble = 1;
         memcpy(report->text, keeper->trouble_last, sizeof(keeper->trouble_last));

@@ -63,6 +63,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
+    keeper->before.passed = keeper_passed(keeper);
     keeper->before.redirected = sum.redirected;
     keeper->before.arrived = sum.arrived;
 }
@@ -94,6 +95,19 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
     keeper->in_force = true;
 }
 
+static void drain(struct keeper *keeper)
+{
+    uint64_t idle_ms = keeper->config->window.drain_ms;
+    union link_message message;
+
+    if (keeper->window.stopping && idle_ms > KEEPER_STOP_IDLE_MS)
+        idle_ms = KEEPER_STOP_IDLE_MS;
+    link_message_init(&message, LINK_DRAIN);
+    message.drain.sequence = window_drain_sequence(&keeper->window);
+    message.drain.idle_ms = idle_ms;
+    child_send(&keeper->child, &message);
+}
+
 static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
 {
     union link_message message;
@@ -111,10 +125,12 @@ static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
     }
     if ((actions & WINDOW_DO_ARM) != 0)
         arm(keeper, now_ms);
-    if ((actions & WINDOW_DO_DRAIN) != 0) {
+    if ((actions & WINDOW_DO_RESUME) != 0) {
         link_message_init(&message, LINK_DRAIN);
         child_send(&keeper->child, &message);
     }
+    if ((actions & WINDOW_DO_DRAIN) != 0)
+        drain(keeper);
     if ((actions & WINDOW_DO_LEAVE) != 0)
         keeper->leaving = true;
 }
@@ -134,6 +150,15 @@ static void look(struct keeper *keeper, uint64_t now_ms)
         return;
     }
 
+    if (!pass_look(&keeper->pass, &counters)) {
+        keeper_trouble(
+            keeper, "production would take visitors for this host itself, so they are not passed "
+                    "on: connection tracking is off for lo (look for notrack in: nft list "
+                    "ruleset); leave lo out of it, or set other_requests to not-found");
+        window_blocked(&keeper->window, now_ms, WINDOW_END_UNPASSED);
+        pass_abort(keeper);
+        return;
+    }
     if (arrival_look(&keeper->arrival, &counters) != ARRIVAL_BLOCKED)
         return;
     keeper_trouble(
@@ -145,7 +170,7 @@ static void look(struct keeper *keeper, uint64_t now_ms)
         config->responder.port,
         keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED ? "iptables" : "ip6tables",
         config->responder.port);
-    window_blocked(&keeper->window, now_ms);
+    window_blocked(&keeper->window, now_ms, WINDOW_END_BLOCKED);
 }
 
 static void note_state(struct keeper *keeper, uint64_t now_ms)
@@ -218,6 +243,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     uint64_t at_ms = earlier(window_next_ms(&keeper->window), child_next_ms(&keeper->child));
 
     at_ms = earlier(at_ms, keeper->look_due_ms);
+    at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
@@ -234,6 +260,7 @@ uint64_t keeper_settle(struct keeper *keeper)
 
     do {
         now_ms = event_now_ms();
+        pass_run(keeper, now_ms);
         child_tick(&keeper->child, now_ms);
         window_tick(&keeper->window, now_ms);
         webroot_tick(&keeper->webroot, now_ms);

@@ -62,18 +62,20 @@ static json_t *since(uint64_t now, uint64_t before)
 }
 
 /* What went through the present window; nothing does before its first lease. */
-static json_t *passed_json(const struct keeper *keeper, const struct redirect_counters *table)
+static json_t *window_counters_json(const struct keeper *keeper,
+                                    const struct redirect_counters *table)
 {
     const struct keeper_before *before = &keeper->before;
     struct redirect_count sum = redirect_count_sum(table);
     bool leased = keeper->window.was_leased;
 
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o}", "tokens", since(keeper->tokens_total, before->tokens),
-        "validations", since(leased ? keeper_validations(keeper) : 0, before->validations),
-        "turned_away", since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
-        "redirected", since(leased ? sum.redirected : 0, before->redirected), "arrived",
-        since(leased ? sum.arrived : 0, before->arrived));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "tokens",
+                     since(keeper->tokens_total, before->tokens), "validations",
+                     since(leased ? keeper_validations(keeper) : 0, before->validations), "passed",
+                     since(leased ? keeper_passed(keeper) : 0, before->passed), "turned_away",
+                     since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
+                     "redirected", since(leased ? sum.redirected : 0, before->redirected),
+                     "arrived", since(leased ? sum.arrived : 0, before->arrived));
 }
 
 static json_t *window_json(const struct keeper *keeper, const struct redirect_counters *table,
@@ -91,7 +93,7 @@ static json_t *window_json(const struct keeper *keeper, const struct redirect_co
                      number(limit_ms > now_ms ? limit_ms - now_ms : 0), "lease_ms",
                      number(lease_ms), "lease_left_ms",
                      number(lease_end_ms > now_ms ? lease_end_ms - now_ms : 0), "redirected",
-                     window->leased, "counters", passed_json(keeper, table));
+                     window->leased, "counters", window_counters_json(keeper, table));
 }
 
 static json_t *reason_json(const struct window_reason *reason, uint64_t now_ms)
@@ -133,12 +135,14 @@ static json_t *counters_json(const struct keeper *keeper, const struct redirect_
 {
     struct redirect_count sum = redirect_count_sum(table);
 
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows", number(keeper->window.windows),
-        "tokens", number(keeper->tokens_total), "validations", number(keeper_validations(keeper)),
-        "addresses", number(validators_since(&keeper->validators, 0)), "turned_away",
-        number(keeper_turned_away(keeper)), "redirected", number(sum.redirected), "arrived",
-        number(sum.arrived), "missing", number(sum.missing), "guarded", number(table->guarded));
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
+                     number(keeper->window.windows), "tokens", number(keeper->tokens_total),
+                     "validations", number(keeper_validations(keeper)), "addresses",
+                     number(validators_since(&keeper->validators, 0)), "passed",
+                     number(keeper_passed(keeper)), "passing", number(keeper->pong.passing),
+                     "turned_away", number(keeper_turned_away(keeper)), "redirected",
+                     number(sum.redirected), "arrived", number(sum.arrived), "missing",
+                     number(sum.missing), "guarded", number(table->guarded));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)

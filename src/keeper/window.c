@@ -70,8 +70,18 @@ static void users_forget(struct window *window, uint64_t now_ms)
     }
 }
 
+/* The responder is asked, or asked anew: what it would have said to an older question is void. */
+static void want_drain(struct window *window)
+{
+    window->drain_sequence++;
+    if (window->responder_ready)
+        window->actions |= WINDOW_DO_DRAIN;
+}
+
 static void state_open(struct window *window, uint64_t now_ms)
 {
+    if (window->state == WINDOW_DRAINING && !window->lingering && window->responder_ready)
+        window->actions |= WINDOW_DO_RESUME;
     window->state = WINDOW_OPEN;
     window->opened_ms = now_ms;
     window->limit_at_ms = later(now_ms, window->options.limit_ms);
@@ -300,7 +310,7 @@ void window_responder_up(struct window *window, uint64_t now_ms)
     if (window->state == WINDOW_OPEN)
         want_ping(window, now_ms);
     else if (window->state == WINDOW_DRAINING && !window->lingering)
-        window->actions |= WINDOW_DO_DRAIN;
+        want_drain(window);
 }
 
 void window_responder_down(struct window *window, uint64_t now_ms)
@@ -308,7 +318,8 @@ void window_responder_down(struct window *window, uint64_t now_ms)
     (void)now_ms;
     window->responder_ready = false;
     window->ping_answered = window->ping_sent;
-    window->actions &= ~(unsigned int)(WINDOW_DO_PING | WINDOW_DO_DRAIN | WINDOW_DO_KILL);
+    window->actions &=
+        ~(unsigned int)(WINDOW_DO_PING | WINDOW_DO_DRAIN | WINDOW_DO_KILL | WINDOW_DO_RESUME);
     if (window->state == WINDOW_OPEN) {
         window->hold = WINDOW_HOLD_RESPONDER;
         want_shut(window);
@@ -336,10 +347,11 @@ void window_ping(struct window *window, uint64_t now_ms)
     want_ping(window, now_ms);
 }
 
-void window_drained(struct window *window, uint64_t now_ms)
+void window_drained(struct window *window, uint64_t now_ms, uint64_t sequence)
 {
     (void)now_ms;
-    if (window->state == WINDOW_DRAINING && !window->lingering)
+    if (window->state == WINDOW_DRAINING && !window->lingering &&
+        sequence == window->drain_sequence)
         state_armed(window);
 }
 
@@ -367,12 +379,12 @@ void window_lease_refused(struct window *window, uint64_t now_ms, enum window_ho
     want_shut(window);
 }
 
-void window_blocked(struct window *window, uint64_t now_ms)
+void window_blocked(struct window *window, uint64_t now_ms, enum window_end why)
 {
     if (window->state == WINDOW_ARMED)
         return;
     window->blocked_until_ms = later(now_ms, WINDOW_BLOCKED_MS);
-    finish_all(window, now_ms, WINDOW_END_BLOCKED);
+    finish_all(window, now_ms, why);
 }
 
 void window_stop(struct window *window, uint64_t now_ms)
@@ -381,8 +393,12 @@ void window_stop(struct window *window, uint64_t now_ms)
 
     window->stopping = true;
     finish_all(window, now_ms, WINDOW_END_STOPPED);
-    if (at_once || window->state == WINDOW_ARMED)
+    if (at_once || window->state == WINDOW_ARMED) {
         state_armed(window);
+    } else if (!window->lingering) {
+        window->drain_at_ms = earlier(window->drain_at_ms, later(now_ms, window->options.stop_ms));
+        want_drain(window);
+    }
 }
 
 static void tick_open(struct window *window, uint64_t now_ms)
@@ -415,9 +431,9 @@ static void tick_draining(struct window *window, uint64_t now_ms)
         return;
     }
     window->lingering = false;
-    window->drain_at_ms = later(now_ms, window->options.drain_ms);
-    if (window->responder_ready)
-        window->actions |= WINDOW_DO_DRAIN;
+    window->drain_at_ms =
+        later(now_ms, window->stopping ? window->options.stop_ms : window->options.drain_ms);
+    want_drain(window);
 }
 
 void window_tick(struct window *window, uint64_t now_ms)
@@ -485,6 +501,11 @@ struct window_reason *window_take_ended(struct window *window)
 uint64_t window_ping_sequence(const struct window *window)
 {
     return window->ping_sent;
+}
+
+uint64_t window_drain_sequence(const struct window *window)
+{
+    return window->drain_sequence;
 }
 
 uint64_t window_open_total_ms(const struct window *window, uint64_t now_ms)

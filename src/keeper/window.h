@@ -45,6 +45,7 @@ enum window_end {
     WINDOW_END_DEADLINE, /* nobody removed it in time */
     WINDOW_END_LIMIT,    /* the window had been open for window.limit */
     WINDOW_END_BLOCKED,  /* redirected connections do not arrive */
+    WINDOW_END_UNPASSED, /* visitors cannot be passed on without showing the wrong address */
     WINDOW_END_STOPPED,  /* the keeper is leaving */
 };
 
@@ -57,12 +58,14 @@ enum window_hold {
 };
 
 enum window_action {
-    WINDOW_DO_PING = 1 << 0,  /* send a ping with window_ping_sequence() */
-    WINDOW_DO_ARM = 1 << 1,   /* take or renew the lease; answer with window_lease_taken/refused */
-    WINDOW_DO_SHUT = 1 << 2,  /* take the lease away, now */
-    WINDOW_DO_DRAIN = 1 << 3, /* ask the responder to say when its last connection is gone */
-    WINDOW_DO_KILL = 1 << 4,  /* the responder hangs: kill it; window_responder_down follows */
-    WINDOW_DO_LEAVE = 1 << 5, /* shut and drained after window_stop(): the caller may go */
+    WINDOW_DO_PING = 1 << 0,   /* send a ping with window_ping_sequence() */
+    WINDOW_DO_ARM = 1 << 1,    /* take or renew the lease; answer with window_lease_taken/refused */
+    WINDOW_DO_SHUT = 1 << 2,   /* take the lease away, now */
+    WINDOW_DO_DRAIN = 1 << 3,  /* ask the responder to say when its last connection is gone; with
+                                  window_drain_sequence() */
+    WINDOW_DO_KILL = 1 << 4,   /* the responder hangs: kill it; window_responder_down follows */
+    WINDOW_DO_LEAVE = 1 << 5,  /* shut and drained after window_stop(): the caller may go */
+    WINDOW_DO_RESUME = 1 << 6, /* tell the responder that a window is open again after all */
 };
 
 enum window_refusal {
@@ -109,7 +112,8 @@ struct window_user {
 struct window_options {
     uint64_t lease_ms;
     uint64_t limit_ms;
-    uint64_t drain_ms; /* the longest a connection can take after the linger */
+    uint64_t drain_ms; /* the longest connections can take after the linger */
+    uint64_t stop_ms;  /* the same once the keeper is to leave */
 };
 
 struct window {
@@ -130,10 +134,11 @@ struct window {
     struct window_reason *ended;
     struct window_user *users;
 
-    uint64_t opened_ms;   /* OPEN */
-    uint64_t limit_at_ms; /* OPEN */
-    uint64_t armed_ms;    /* when the lease was last taken */
-    uint64_t drain_at_ms; /* DRAINING: the end of the linger, then of the drain */
+    uint64_t opened_ms;      /* OPEN */
+    uint64_t limit_at_ms;    /* OPEN */
+    uint64_t armed_ms;       /* when the lease was last taken */
+    uint64_t drain_at_ms;    /* DRAINING: the end of the linger, then of the drain */
+    uint64_t drain_sequence; /* of the last question */
     uint64_t blocked_until_ms;
 
     uint64_t ping_sent, ping_answered; /* sequence numbers */
@@ -178,12 +183,14 @@ void window_finish(struct window *window, uint64_t now_ms, struct window_reason 
 void window_responder_up(struct window *window, uint64_t now_ms);
 void window_responder_down(struct window *window, uint64_t now_ms);
 void window_pong(struct window *window, uint64_t now_ms, uint64_t sequence);
-void window_drained(struct window *window, uint64_t now_ms);
+/* An answer to any question but the last says nothing. */
+void window_drained(struct window *window, uint64_t now_ms, uint64_t sequence);
 
 void window_lease_taken(struct window *window, uint64_t now_ms);
 void window_lease_refused(struct window *window, uint64_t now_ms, enum window_hold why);
-/* Redirected connections do not arrive: the window ends, and none opens for a while. */
-void window_blocked(struct window *window, uint64_t now_ms);
+/* Each window costs visitors, whom it does not let through (BLOCKED, UNPASSED): it ends, and none
+ * opens for a while. */
+void window_blocked(struct window *window, uint64_t now_ms, enum window_end why);
 
 /* Every reason ends; when drained, WINDOW_DO_LEAVE. A second time: at once. */
 void window_stop(struct window *window, uint64_t now_ms);
@@ -202,6 +209,7 @@ struct window_reason *window_take_ended(struct window *window);
 /* Asks the responder for its counters: a ping outside the schedule. */
 void window_ping(struct window *window, uint64_t now_ms);
 uint64_t window_ping_sequence(const struct window *window);
+uint64_t window_drain_sequence(const struct window *window);
 /* How long windows have been open, the present one included. */
 uint64_t window_open_total_ms(const struct window *window, uint64_t now_ms);
 /* Nothing is open or draining, and nothing has to be remembered: the keeper may leave. */

@@ -13,6 +13,7 @@
 #include "redirect/counters.h"
 #include "redirect/ruleset.h"
 #include "redirect/ruleset_netlink.h"
+#include "redirect/set_netlink.h"
 
 static int take_comment(const struct nftnl_udata *data, void *context)
 {
@@ -67,6 +68,12 @@ static uint64_t *counter_of(struct redirect_counters *counters, const char *comm
         {RULESET_TAG_REDIRECTED6, &family[REDIRECT_IPV6].redirected},
         {RULESET_TAG_ARRIVED4, &family[REDIRECT_IPV4].arrived},
         {RULESET_TAG_ARRIVED6, &family[REDIRECT_IPV6].arrived},
+        {RULESET_TAG_HERE4, &family[REDIRECT_IPV4].here},
+        {RULESET_TAG_HERE6, &family[REDIRECT_IPV6].here},
+        {RULESET_TAG_ELSEWHERE4, &family[REDIRECT_IPV4].elsewhere},
+        {RULESET_TAG_ELSEWHERE6, &family[REDIRECT_IPV6].elsewhere},
+        {RULESET_TAG_CLOSED4, &family[REDIRECT_IPV4].closed},
+        {RULESET_TAG_CLOSED6, &family[REDIRECT_IPV6].closed},
         {RULESET_TAG_PROBED, &counters->probed},
         {RULESET_TAG_GUARDED, &counters->guarded},
     };
@@ -164,7 +171,7 @@ static int read_set(struct transport *transport, const char *set, struct sum *su
 
     sum->elements = 0;
     batch_init(&batch, BATCH_QUERY);
-    ruleset_netlink_ask_elements(&batch, set);
+    set_netlink_ask_elements(&batch, set);
     return read_whole(transport, &batch, take_elements, sum, failure);
 }
 

@@ -16,6 +16,7 @@
 #include <linux/rtnetlink.h>
 
 #include "redirect/expression.h"
+#include "redirect/expression_build.h"
 
 /* In every network namespace. */
 #define LOOPBACK_INDEX 1
@@ -26,121 +27,6 @@
 #define TCP_RST          0x04
 #define TCP_ACK          0x10
 
-struct builder {
-    struct nftnl_rule *rule;
-    bool tcp_matched; /* nft says "meta l4proto tcp" once a rule */
-    int family_matched;
-    bool failed; /* sticky */
-};
-
-static struct nftnl_expr *expression_add(struct builder *builder, const char *name)
-{
-    struct nftnl_expr *expression = nftnl_expr_alloc(name);
-
-    if (expression)
-        nftnl_rule_add_expr(builder->rule, expression);
-    else
-        builder->failed = true;
-    return expression;
-}
-
-/* [ meta load KEY => reg 1 ] */
-static void add_meta(struct builder *builder, uint32_t key)
-{
-    struct nftnl_expr *e = expression_add(builder, "meta");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, key);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
-}
-
-/* [ cmp OP reg 1 DATA ] */
-static void add_compare(struct builder *builder, uint32_t operation, const void *data,
-                        uint32_t length)
-{
-    struct nftnl_expr *e = expression_add(builder, "cmp");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, operation);
-    nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, data, length);
-}
-
-/* [ payload load LENGTHb @ BASE header + OFFSET => reg 1 ] */
-static void add_payload(struct builder *builder, uint32_t base, size_t offset, size_t length)
-{
-    struct nftnl_expr *e = expression_add(builder, "payload");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, base);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, (uint32_t)offset);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, (uint32_t)length);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
-}
-
-/* [ lookup reg 1 set NAME ] */
-static void add_lookup(struct builder *builder, const char *set)
-{
-    struct nftnl_expr *e = expression_add(builder, "lookup");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
-    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, set);
-}
-
-/* [ bitwise reg 1 = ( reg 1 & MASK ) ^ 0 ] */
-static void add_mask(struct builder *builder, const void *mask, uint32_t length)
-{
-    static const uint8_t zero[4];
-    struct nftnl_expr *e = expression_add(builder, "bitwise");
-
-    assert(length <= sizeof(zero));
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_SREG, NFT_REG_1);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_DREG, NFT_REG_1);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_BITWISE_LEN, length);
-    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_MASK, mask, length);
-    nftnl_expr_set(e, NFTNL_EXPR_BITWISE_XOR, zero, length);
-}
-
-/* [ immediate reg 0 VERDICT ] */
-static void add_verdict(struct builder *builder, uint32_t verdict)
-{
-    struct nftnl_expr *e = expression_add(builder, "immediate");
-
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, verdict);
-}
-
-/* meta nfproto FAMILY */
-static void match_family(struct builder *builder, uint8_t family)
-{
-    if (builder->family_matched == family)
-        return;
-    builder->family_matched = family;
-    add_meta(builder, NFT_META_NFPROTO);
-    add_compare(builder, NFT_CMP_EQ, &family, sizeof(family));
-}
-
-/* meta l4proto tcp */
-static void match_tcp(struct builder *builder)
-{
-    static const uint8_t protocol = IPPROTO_TCP;
-
-    if (builder->tcp_matched)
-        return;
-    builder->tcp_matched = true;
-    add_meta(builder, NFT_META_L4PROTO);
-    add_compare(builder, NFT_CMP_EQ, &protocol, sizeof(protocol));
-}
-
 /* iifname @SET */
 static void add_iifname_in(struct builder *builder, const char *set)
 {
@@ -148,13 +34,13 @@ static void add_iifname_in(struct builder *builder, const char *set)
     add_lookup(builder, set);
 }
 
-/* iif != lo */
-static void add_not_loopback(struct builder *builder)
+/* iif != lo, oif lo, oif != lo */
+static void add_loopback(struct builder *builder, uint32_t key, uint32_t operation)
 {
     static const uint32_t loopback = LOOPBACK_INDEX;
 
-    add_meta(builder, NFT_META_IIF);
-    add_compare(builder, NFT_CMP_NEQ, &loopback, sizeof(loopback));
+    add_meta(builder, key);
+    add_compare(builder, operation, &loopback, sizeof(loopback));
 }
 
 static void add_source(struct builder *builder, uint8_t family)
@@ -181,6 +67,24 @@ static void add_destination_in(struct builder *builder, uint8_t family, const ch
 static void add_source_in(struct builder *builder, uint8_t family, const char *set)
 {
     add_source(builder, family);
+    add_lookup(builder, set);
+}
+
+/* ip saddr . tcp sport, ip6 saddr . tcp sport: from register 1 on, each part padded to four bytes
+ */
+static void add_socket(struct builder *builder, uint8_t family)
+{
+    match_family(builder, family);
+    match_tcp(builder);
+    add_source(builder, family);
+    add_payload_to(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, source),
+                   sizeof(uint16_t), family == NFPROTO_IPV4 ? NFT_REG32_01 : NFT_REG_2);
+}
+
+/* ip saddr . tcp sport @SET, ip6 saddr . tcp sport @SET */
+static void add_socket_in(struct builder *builder, uint8_t family, const char *set)
+{
+    add_socket(builder, family);
     add_lookup(builder, set);
 }
 
@@ -216,8 +120,8 @@ static void add_dport(struct builder *builder, uint16_t port)
     add_compare(builder, NFT_CMP_EQ, &network, sizeof(network));
 }
 
-/* tcp flags & (fin | syn | rst | ack) == syn */
-static void add_syn(struct builder *builder)
+/* tcp flags & (fin | syn | rst | ack) == syn, … != syn */
+static void add_syn(struct builder *builder, uint32_t operation)
 {
     static const uint8_t mask = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK;
     static const uint8_t syn = TCP_SYN;
@@ -225,7 +129,7 @@ static void add_syn(struct builder *builder)
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(mask));
     add_mask(builder, &mask, sizeof(mask));
-    add_compare(builder, NFT_CMP_EQ, &syn, sizeof(syn));
+    add_compare(builder, operation, &syn, sizeof(syn));
 }
 
 /* ct status & MASK OP VALUE */
@@ -255,6 +159,32 @@ static void add_source_change(struct builder *builder, uint8_t family, uint32_t 
     nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
     nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
     nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+}
+
+/* ct timeout set "NAME" */
+static void add_ct_timeout(struct builder *builder, const char *timeout)
+{
+    struct nftnl_expr *e = expression_add(builder, "objref");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_OBJREF_IMM_TYPE, NFT_OBJECT_CT_TIMEOUT);
+    nftnl_expr_set_str(e, NFTNL_EXPR_OBJREF_IMM_NAME, timeout);
+}
+
+/* snat ip to ip saddr . tcp sport map @MAP, snat ip6 to ip6 saddr . tcp sport map @MAP */
+static void add_snat(struct builder *builder, uint8_t family, const char *map)
+{
+    struct nftnl_expr *e;
+
+    add_socket(builder, family);
+    add_map_lookup(builder, map);
+    e = expression_add(builder, "nat");
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_FAMILY, family);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_NAT_REG_ADDR_MIN, NFT_REG_1);
 }
 
 /* redirect to :PORT */
@@ -287,7 +217,13 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_iifname_in(builder, statement->set);
         break;
     case RULESET_NOT_LOOPBACK:
-        add_not_loopback(builder);
+        add_loopback(builder, NFT_META_IIF, NFT_CMP_NEQ);
+        break;
+    case RULESET_OUT_LOOPBACK:
+        add_loopback(builder, NFT_META_OIF, NFT_CMP_EQ);
+        break;
+    case RULESET_OUT_NOT_LOOPBACK:
+        add_loopback(builder, NFT_META_OIF, NFT_CMP_NEQ);
         break;
     case RULESET_SADDR4_IN:
         add_source_in(builder, NFPROTO_IPV4, statement->set);
@@ -317,7 +253,16 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_dport(builder, statement->port);
         break;
     case RULESET_SYN:
-        add_syn(builder);
+        add_syn(builder, NFT_CMP_EQ);
+        break;
+    case RULESET_NOT_SYN:
+        add_syn(builder, NFT_CMP_NEQ);
+        break;
+    case RULESET_SOCKET4_IN:
+        add_socket_in(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_SOCKET6_IN:
+        add_socket_in(builder, NFPROTO_IPV6, statement->set);
         break;
     case RULESET_CT_DNAT:
         add_ct_status(builder, IPS_DST_NAT, NFT_CMP_NEQ, 0);
@@ -337,17 +282,29 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_DELETE_SADDR6:
         add_source_change(builder, NFPROTO_IPV6, NFT_DYNSET_OP_DELETE, statement->set);
         break;
+    case RULESET_CT_TIMEOUT:
+        add_ct_timeout(builder, statement->set);
+        break;
     case RULESET_COUNTER:
         expression_add(builder, "counter");
         break;
     case RULESET_REDIRECT:
         add_redirect(builder, statement->port);
         break;
+    case RULESET_SNAT4:
+        add_snat(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_SNAT6:
+        add_snat(builder, NFPROTO_IPV6, statement->set);
+        break;
     case RULESET_ACCEPT:
         add_verdict(builder, NF_ACCEPT);
         break;
     case RULESET_DROP:
         add_verdict(builder, NF_DROP);
+        break;
+    case RULESET_RETURN:
+        add_verdict(builder, (uint32_t)NFT_RETURN);
         break;
     case RULESET_STATEMENTS:
         assert(false);

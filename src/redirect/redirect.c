@@ -10,8 +10,10 @@
 
 #include "redirect/counters.h"
 #include "redirect/redirect.h"
+#include "redirect/relay_netlink.h"
 #include "redirect/ruleset.h"
 #include "redirect/ruleset_netlink.h"
+#include "redirect/set_netlink.h"
 #include "redirect/transport.h"
 
 struct redirect {
@@ -126,14 +128,16 @@ static bool table_has_changed(const struct failure *failure)
            (failure->number == EEXIST || failure->number == ENOENT);
 }
 
-/* A lease for the table to begin with, or NULL. */
-struct lease {
-    uint16_t port;
-    uint64_t timeout_ms;
+/* What the table begins with. */
+struct contents {
+    uint16_t lease_port;
+    uint64_t lease_ms; /* 0: no lease */
+    const struct redirect_relay *relays;
+    size_t relay_count;
 };
 
 static int redirect_install_once(struct redirect *redirect, const struct ruleset *ruleset,
-                                 const struct lease *lease, const struct table_state *state,
+                                 const struct contents *contents, const struct table_state *state,
                                  struct failure *failure)
 {
     struct batch batch;
@@ -143,8 +147,9 @@ static int redirect_install_once(struct redirect *redirect, const struct ruleset
     if (state->exists)
         ruleset_netlink_delete_table(&batch);
     ruleset_netlink_create(&batch, ruleset, !redirect->without_owner);
-    if (lease)
-        ruleset_netlink_add_port(&batch, RULESET_SET_PORTS, lease->port, lease->timeout_ms);
+    if (contents->lease_ms > 0)
+        set_netlink_add_port(&batch, RULESET_SET_PORTS, contents->lease_port, contents->lease_ms);
+    relay_netlink_add(&batch, contents->relays, contents->relay_count);
     batch_finish(&batch);
     outcome = transport_run(&redirect->transport, &batch, failure);
     if (outcome == 0)
@@ -154,7 +159,7 @@ static int redirect_install_once(struct redirect *redirect, const struct ruleset
 }
 
 static int redirect_install_table(struct redirect *redirect, const struct ruleset *ruleset,
-                                  const struct lease *lease, struct error *error)
+                                  const struct contents *contents, struct error *error)
 {
     struct failure failure;
     struct table_state state;
@@ -169,7 +174,7 @@ static int redirect_install_table(struct redirect *redirect, const struct rulese
                 "table inet " REDIRECT_TABLE
                 ": owned by another program (netlink port %u): is a wicket-keeper running?",
                 (unsigned)state.owner);
-        if (redirect_install_once(redirect, ruleset, lease, &state, &failure) == 0)
+        if (redirect_install_once(redirect, ruleset, contents, &state, &failure) == 0)
             return 0;
         if (!redirect->without_owner && owner_is_unknown(&failure))
             redirect->without_owner = true;
@@ -181,18 +186,23 @@ static int redirect_install_table(struct redirect *redirect, const struct rulese
 
 int redirect_install(struct redirect *redirect, struct error *error)
 {
-    return redirect_install_table(redirect, &redirect->ruleset, NULL, error);
+    return redirect_install_table(redirect, &redirect->ruleset, &(struct contents){0}, error);
 }
 
 int redirect_replace(struct redirect *redirect, const struct config *fresh, uint64_t lease_left_ms,
-                     struct error *error)
+                     const struct redirect_relay *relays, size_t relay_count, struct error *error)
 {
-    const struct lease lease = {.port = fresh->redirect.port, .timeout_ms = lease_left_ms};
+    const struct contents contents = {
+        .lease_port = fresh->redirect.port,
+        .lease_ms = lease_left_ms,
+        .relays = relays,
+        .relay_count = fresh->other_requests == CONFIG_OTHER_PASS ? relay_count : 0,
+    };
     struct ruleset ruleset;
 
     if (ruleset_init(&ruleset, fresh, error) < 0)
         return -1;
-    if (redirect_install_table(redirect, &ruleset, lease_left_ms > 0 ? &lease : NULL, error) < 0) {
+    if (redirect_install_table(redirect, &ruleset, &contents, error) < 0) {
         ruleset_deinit(&ruleset);
         return -1;
     }
@@ -210,9 +220,9 @@ static int redirect_renew_port(struct redirect *redirect, const char *set, uint1
 
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
-    ruleset_netlink_delete_port(&batch, set, port);
-    ruleset_netlink_add_port(&batch, set, port, timeout_ms);
+    set_netlink_add_port(&batch, set, port, timeout_ms);
+    set_netlink_delete_port(&batch, set, port);
+    set_netlink_add_port(&batch, set, port, timeout_ms);
     return redirect_run(redirect, &batch, false, error);
 }
 
@@ -234,8 +244,42 @@ int redirect_shut(struct redirect *redirect, struct error *error)
 
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    ruleset_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
+    set_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
     return redirect_run(redirect, &batch, true, error);
+}
+
+/* Whether it is for want or for abundance of an element. The kernel says of a table that is gone
+ * what it says of an element that is gone. */
+static bool relay_is_at_odds(const struct failure *failure, bool removes)
+{
+    return failure->kind == FAILURE_KERNEL && !failure->refused &&
+           (failure->number == EEXIST || (failure->number == ENOENT && removes));
+}
+
+int redirect_relay(struct redirect *redirect, const struct redirect_relay *add, size_t add_count,
+                   const struct redirect_relay *remove, size_t remove_count, struct error *error)
+{
+    struct batch batch;
+    struct failure failure;
+    int outcome = 0;
+
+    if (add_count + remove_count == 0)
+        return 0;
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    relay_netlink_remove(&batch, remove, remove_count);
+    relay_netlink_add(&batch, add, add_count);
+    batch_finish(&batch);
+    if (transport_run(&redirect->transport, &batch, &failure) < 0)
+        outcome =
+            relay_is_at_odds(&failure, remove_count > 0)
+                ? error_set(error, EX_DATAERR, "%s %s of table inet " REDIRECT_TABLE ": %s",
+                            failure.object.kind, failure.object.name,
+                            failure.number == EEXIST ? "a relay to be added is there already"
+                                                     : "a relay to be removed is gone already")
+                : failure_explain(&failure, error);
+    batch_deinit(&batch);
+    return outcome;
 }
 
 int redirect_forget_missing(struct redirect *redirect, struct error *error)
@@ -247,7 +291,7 @@ int redirect_forget_missing(struct redirect *redirect, struct error *error)
     batch_init(&batch, BATCH_ATOMIC);
     for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
         if (ruleset_find_set(&redirect->ruleset, sets[i]))
-            ruleset_netlink_flush(&batch, sets[i]);
+            set_netlink_flush(&batch, sets[i]);
     return redirect_run(redirect, &batch, false, error);
 }
 

@@ -25,6 +25,12 @@ struct redirect_count {
     uint64_t arrived;    /* those of them that the host's own filter let through */
     uint64_t missing;    /* addresses of which, in the last half minute, the latest connection was
                             redirected and did not arrive; 4096 at most */
+
+    /* The pass; zero without it. */
+    uint64_t here;      /* upstream connections that stay on this host */
+    uint64_t elsewhere; /* those that somebody's DNAT sent on, to a container for example */
+    uint64_t closed; /* first packets of upstream connections, dropped: nothing had given them the
+                        visitor's address */
 };
 
 struct redirect_counters {
@@ -48,13 +54,26 @@ void redirect_destroy(struct redirect *redirect);
  * something, which the text names.
  */
 int redirect_install(struct redirect *redirect, struct error *error);
+
+/* One visitor on the way to production: packets of the upstream socket bound to `source` and `port`
+ * leave with the visitor's address. */
+struct redirect_relay {
+    int family;    /* AF_INET or AF_INET6 */
+    uint16_t port; /* of the upstream socket, host order */
+    uint8_t
+        source[16]; /* its address, network order; IPv4 in the first four bytes, the rest zero */
+    uint8_t visitor[16];
+};
+
 /*
  * The table that `fresh` asks for instead of the one that is there, in one batch: connections that
- * came through the old one go on. `lease_left_ms` is what is left of a lease, 0: there is none. The
- * counters begin anew. On success the caller makes the config of redirect_create equal `fresh`.
+ * came through the old one go on. `lease_left_ms` is what is left of a lease, 0: there is none.
+ * `relays` are those in force, no two of the same source and port: the new table has them from its
+ * first moment, for REDIRECT_RELAY_MS; when `fresh` does not pass they are left out. The counters
+ * begin anew. On success the caller makes the config of redirect_create equal `fresh`.
  */
 int redirect_replace(struct redirect *redirect, const struct config *fresh, uint64_t lease_left_ms,
-                     struct error *error);
+                     const struct redirect_relay *relays, size_t relay_count, struct error *error);
 /* Whether the kernel removes the table when this process dies; after redirect_install. */
 bool redirect_is_owned(const struct redirect *redirect);
 
@@ -68,6 +87,18 @@ int redirect_shut(struct redirect *redirect, struct error *error);
  * redirect, for `timeout_ms`; the port as in sin_port, but in host order. */
 int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
                    struct error *error);
+
+/* Relays that nobody removes go by themselves. */
+#define REDIRECT_RELAY_MS 30000
+
+/*
+ * Adds and removes relays, the removals first; either list may be empty, and so may both. Only with
+ * a config that passes. One that is there already (same family, source and port) cannot be added
+ * and one that is gone already cannot be removed; then nothing has happened and the exit code
+ * is 65. In both lists a relay is renewed, which must be there.
+ */
+int redirect_relay(struct redirect *redirect, const struct redirect_relay *add, size_t add_count,
+                   const struct redirect_relay *remove, size_t remove_count, struct error *error);
 
 /* `redirected` is read before `arrived`, and that before `missing`: a connection that is in the
  * first and was let through is in the second too, and its address not in the third. */
@@ -83,6 +114,9 @@ static inline struct redirect_count redirect_count_sum(const struct redirect_cou
         sum.redirected += counters->family[i].redirected;
         sum.arrived += counters->family[i].arrived;
         sum.missing += counters->family[i].missing;
+        sum.here += counters->family[i].here;
+        sum.elsewhere += counters->family[i].elsewhere;
+        sum.closed += counters->family[i].closed;
     }
     return sum;
 }

@@ -7,6 +7,8 @@
 #include <sysexits.h>
 
 #include "redirect/ruleset.h"
+#include "redirect/ruleset_build.h"
+#include "redirect/ruleset_pass.h"
 #include "wicket/quote.h"
 
 /* Before Docker's DNAT and the like at -100; among equals the last that registered wins. */
@@ -16,48 +18,6 @@
 #define PRIORITY_ARRIVED 400
 
 static_assert(IFNAMSIZ == RULESET_KEY_MAX, "an interface set has keys of 16 bytes");
-
-static void rule_add(struct ruleset_rule *rule, struct ruleset_statement statement)
-{
-    assert(rule->statement_count < RULESET_STATEMENTS_MAX);
-    rule->statements[rule->statement_count++] = statement;
-}
-
-static void rule_add_plain(struct ruleset_rule *rule, enum ruleset_statement_type type)
-{
-    rule_add(rule, (struct ruleset_statement){.type = type});
-}
-
-static void rule_add_set(struct ruleset_rule *rule, enum ruleset_statement_type type,
-                         const char *set)
-{
-    rule_add(rule, (struct ruleset_statement){.type = type, .set = set});
-}
-
-static void rule_add_port(struct ruleset_rule *rule, enum ruleset_statement_type type,
-                          uint16_t port)
-{
-    rule_add(rule, (struct ruleset_statement){.type = type, .port = port});
-}
-
-static struct ruleset_rule *chain_add_rule(struct ruleset_chain *chain, const char *comment)
-{
-    assert(chain->rule_count < RULESET_RULES_MAX);
-    struct ruleset_rule *rule = &chain->rules[chain->rule_count++];
-
-    rule->comment = comment;
-    return rule;
-}
-
-static struct ruleset_set *set_add(struct ruleset *ruleset, const char *name, enum ruleset_key key,
-                                   const char *note)
-{
-    assert(ruleset->set_count < RULESET_SETS_MAX);
-    struct ruleset_set *set = &ruleset->sets[ruleset->set_count++];
-
-    *set = (struct ruleset_set){.name = name, .key = key, .note = note};
-    return set;
-}
 
 const struct ruleset_set *ruleset_find_set(const struct ruleset *ruleset, const char *name)
 {
@@ -75,8 +35,8 @@ static int set_add_interfaces(struct ruleset *ruleset, const struct config *conf
     *out = NULL;
     if (count == 0)
         return 0;
-    struct ruleset_set *set = set_add(ruleset, "interfaces", RULESET_KEY_INTERFACE,
-                                      "where connections must come in to be redirected");
+    struct ruleset_set *set = ruleset_add_set(ruleset, "interfaces", RULESET_KEY_INTERFACE,
+                                              "where connections must come in to be redirected");
     set->elements = calloc(count, sizeof(*set->elements));
     if (!set->elements)
         return error_set_errno(error, EX_TEMPFAIL, "set interfaces");
@@ -127,7 +87,8 @@ static int set_add_networks(struct ruleset *ruleset, struct ruleset_set descript
         wanted += networks[i].family == family;
     if (wanted == 0)
         return 0;
-    struct ruleset_set *set = set_add(ruleset, description.name, description.key, description.note);
+    struct ruleset_set *set =
+        ruleset_add_set(ruleset, description.name, description.key, description.note);
     set->interval = description.interval;
     set->elements = calloc(wanted, sizeof(*set->elements));
     if (!set->elements)
@@ -230,8 +191,8 @@ static void chain_add_redirect(struct ruleset *ruleset, struct ruleset_chain *ch
                                size_t family)
 {
     struct ruleset_set *missing =
-        set_add(ruleset, families[family].missing.name, families[family].missing.key,
-                "who was redirected and has not arrived");
+        ruleset_add_set(ruleset, families[family].missing.name, families[family].missing.key,
+                        "who was redirected and has not arrived");
     struct ruleset_rule *rule = chain_add_rule(chain, NULL);
 
     missing->timeout = true;
@@ -268,8 +229,10 @@ static int ruleset_add_prerouting(struct ruleset *ruleset, struct ruleset_chain 
 
 static void chain_add_output(struct ruleset_chain *chain, const struct config *config)
 {
-    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_PROBED);
+    if (config->other_requests == CONFIG_OTHER_PASS)
+        pass_exempt(chain);
 
+    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_PROBED);
     if (!config->redirect.local)
         rule_add_set(rule, RULESET_SPORT_IN, RULESET_SET_PROBE);
     /* The self-check's port is fresh, so that only `local` can meet older connections. */
@@ -342,11 +305,12 @@ int ruleset_init(struct ruleset *ruleset, const struct config *config, struct er
                  .hook = RULESET_HOOK_INPUT,
                  .priority = PRIORITY_ARRIVED},
             },
+        .chain_count = 4,
     };
-    set_add(ruleset, RULESET_SET_PORTS, RULESET_KEY_PORT,
-            "the lease: the redirect is in force while the port is in here")
+    ruleset_add_set(ruleset, RULESET_SET_PORTS, RULESET_KEY_PORT,
+                    "the lease: the redirect is in force while the port is in here")
         ->timeout = true;
-    set_add(ruleset, RULESET_SET_PROBE, RULESET_KEY_PORT, "source ports of the self-check")
+    ruleset_add_set(ruleset, RULESET_SET_PROBE, RULESET_KEY_PORT, "source ports of the self-check")
         ->timeout = true;
     if (ruleset_add_prerouting(ruleset, &ruleset->chains[0], config, error) < 0) {
         ruleset_deinit(ruleset);
@@ -355,6 +319,8 @@ int ruleset_init(struct ruleset *ruleset, const struct config *config, struct er
     chain_add_output(&ruleset->chains[1], config);
     chain_add_guard(&ruleset->chains[2], config);
     chain_add_arrived(ruleset, &ruleset->chains[3], config);
+    if (config->other_requests == CONFIG_OTHER_PASS)
+        pass_add(ruleset);
     return 0;
 }
 

@@ -10,13 +10,14 @@
 
 /*
  * The table as data: what is to be in the kernel, said in a small closed vocabulary. It has two
- * renderings, nft(8) text (ruleset_text.c, libc only) and netlink (ruleset_netlink.c). Pure: no
- * I/O.
+ * renderings, nft(8) text (ruleset_text.c, libc only) and netlink (ruleset_netlink.c,
+ * set_netlink.c). Pure: no I/O.
  */
 
-#define RULESET_SETS_MAX       9
-#define RULESET_CHAINS         4
-#define RULESET_RULES_MAX      4
+#define RULESET_TIMEOUTS_MAX   2
+#define RULESET_SETS_MAX       13
+#define RULESET_CHAINS_MAX     7
+#define RULESET_RULES_MAX      6
 #define RULESET_STATEMENTS_MAX 11
 #define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
 
@@ -25,7 +26,16 @@ enum ruleset_key {
     RULESET_KEY_INTERFACE,
     RULESET_KEY_IPV4,
     RULESET_KEY_IPV6,
+    RULESET_KEY_IPV4_PORT, /* two parts, each padded to four bytes; only for sets that have no */
+    RULESET_KEY_IPV6_PORT, /* elements to begin with */
     RULESET_KEYS
+};
+
+/* How long conntrack remembers an ended TCP connection: a second. */
+struct ruleset_timeout {
+    const char *name;
+    const char *note;
+    bool ipv6; /* else of IPv4 */
 };
 
 /* A range of keys, both ends included, in network order; the bytes behind the key are zero. */
@@ -38,6 +48,8 @@ struct ruleset_set {
     const char *name;
     const char *note; /* for people, one line */
     enum ruleset_key key;
+    bool map;                         /* each element has a value */
+    enum ruleset_key value;           /* of a map */
     bool timeout;                     /* elements come and go; none to begin with */
     uint32_t size_max;                /* 0: no limit; else packets add to it, up to so many, */
     uint32_t timeout_ms;              /* and each element goes by itself after so long */
@@ -51,7 +63,9 @@ enum ruleset_statement_type {
     RULESET_FAMILY6,
     RULESET_IIFNAME_IN,   /* set: of interfaces */
     RULESET_NOT_LOOPBACK, /* came in by another interface than lo */
-    RULESET_SADDR4_IN,    /* set; each of these four matches its own family only */
+    RULESET_OUT_LOOPBACK, /* goes out by lo */
+    RULESET_OUT_NOT_LOOPBACK,
+    RULESET_SADDR4_IN, /* set; each of these four matches its own family only */
     RULESET_SADDR6_IN,
     RULESET_DADDR4_IN,
     RULESET_DADDR6_IN,
@@ -61,16 +75,23 @@ enum ruleset_statement_type {
     RULESET_DPORT_IN,    /* set */
     RULESET_DPORT,       /* port */
     RULESET_SYN,         /* the first packet of a connection, and no other */
+    RULESET_NOT_SYN,     /* any other TCP packet */
+    RULESET_SOCKET4_IN,  /* set: of source addresses and TCP ports; each for its own family only */
+    RULESET_SOCKET6_IN,
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
     RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
     RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
     RULESET_ADD_SADDR6,  /* ends the rule */
     RULESET_DELETE_SADDR4,
     RULESET_DELETE_SADDR6,
+    RULESET_CT_TIMEOUT, /* set: not one, but a ruleset_timeout; for connections that begin */
     RULESET_COUNTER,
     RULESET_REDIRECT, /* port */
+    RULESET_SNAT4, /* set: a map from source addresses and TCP ports to the new source address; */
+    RULESET_SNAT6, /* each for its own family only. Who is not in it goes on to the next rule */
     RULESET_ACCEPT,
     RULESET_DROP,
+    RULESET_RETURN,
     RULESET_STATEMENTS
 };
 
@@ -93,8 +114,19 @@ struct ruleset_rule {
 #define RULESET_TAG_GUARDED     "guarded"
 #define RULESET_TAG_ARRIVED4    "arrived4"
 #define RULESET_TAG_ARRIVED6    "arrived6"
+#define RULESET_TAG_HERE4       "here4"
+#define RULESET_TAG_HERE6       "here6"
+#define RULESET_TAG_ELSEWHERE4  "elsewhere4"
+#define RULESET_TAG_ELSEWHERE6  "elsewhere6"
+#define RULESET_TAG_CLOSED4     "closed4"
+#define RULESET_TAG_CLOSED6     "closed6"
 
-enum ruleset_hook { RULESET_HOOK_PREROUTING, RULESET_HOOK_INPUT, RULESET_HOOK_OUTPUT };
+enum ruleset_hook {
+    RULESET_HOOK_PREROUTING,
+    RULESET_HOOK_INPUT,
+    RULESET_HOOK_OUTPUT,
+    RULESET_HOOK_POSTROUTING
+};
 
 struct ruleset_chain {
     const char *name;
@@ -112,6 +144,15 @@ struct ruleset_chain {
 #define RULESET_SET_MISSING4 "missing4"
 #define RULESET_SET_MISSING6 "missing6"
 
+/* The pass: the upstream sockets, and whose address each of them speaks for. */
+#define RULESET_SET_PASSING4 "passing4"
+#define RULESET_SET_PASSING6 "passing6"
+#define RULESET_MAP_RELAY4   "relay4"
+#define RULESET_MAP_RELAY6   "relay6"
+
+#define RULESET_TIMEOUT_PASSED4 "passed4"
+#define RULESET_TIMEOUT_PASSED6 "passed6"
+
 /* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
 #define RULESET_MISSING_MAX 4096
 /* Longer than a visitor waits between the first attempts to connect, 1, 2, 4, 8 s. */
@@ -121,11 +162,18 @@ struct ruleset_chain {
 #define RULESET_CHAIN_OUTPUT     "output"
 #define RULESET_CHAIN_INPUT      "input"
 #define RULESET_CHAIN_ARRIVED    "arrived"
+/* Of the pass only. */
+#define RULESET_CHAIN_UPSTREAM    "upstream"
+#define RULESET_CHAIN_POSTROUTING "postrouting"
+#define RULESET_CHAIN_CLOSED      "closed"
 
 struct ruleset {
+    struct ruleset_timeout timeouts[RULESET_TIMEOUTS_MAX];
+    size_t timeout_count;
     struct ruleset_set sets[RULESET_SETS_MAX];
     size_t set_count;
-    struct ruleset_chain chains[RULESET_CHAINS];
+    struct ruleset_chain chains[RULESET_CHAINS_MAX];
+    size_t chain_count;
 };
 
 /*

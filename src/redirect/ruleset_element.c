@@ -7,10 +7,8 @@
 size_t ruleset_key_length(enum ruleset_key key)
 {
     static const size_t lengths[RULESET_KEYS] = {
-        [RULESET_KEY_PORT] = 2,
-        [RULESET_KEY_INTERFACE] = 16,
-        [RULESET_KEY_IPV4] = 4,
-        [RULESET_KEY_IPV6] = 16,
+        [RULESET_KEY_PORT] = 2,  [RULESET_KEY_INTERFACE] = 16, [RULESET_KEY_IPV4] = 4,
+        [RULESET_KEY_IPV6] = 16, [RULESET_KEY_IPV4_PORT] = 8,  [RULESET_KEY_IPV6_PORT] = 20,
     };
 
     return lengths[key];

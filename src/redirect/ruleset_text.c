@@ -18,6 +18,8 @@ static const char *const statement_texts[] = {
     [RULESET_FAMILY6] = "meta nfproto ipv6",
     [RULESET_IIFNAME_IN] = "iifname @%s",
     [RULESET_NOT_LOOPBACK] = "iif != lo",
+    [RULESET_OUT_LOOPBACK] = "oif lo",
+    [RULESET_OUT_NOT_LOOPBACK] = "oif != lo",
     [RULESET_SADDR4_IN] = "ip saddr @%s",
     [RULESET_SADDR6_IN] = "ip6 saddr @%s",
     [RULESET_DADDR4_IN] = "ip daddr @%s",
@@ -28,16 +30,23 @@ static const char *const statement_texts[] = {
     [RULESET_DPORT_IN] = "tcp dport @%s",
     [RULESET_DPORT] = "tcp dport %u",
     [RULESET_SYN] = "tcp flags & (fin | syn | rst | ack) == syn",
+    [RULESET_NOT_SYN] = "tcp flags & (fin | syn | rst | ack) != syn",
+    [RULESET_SOCKET4_IN] = "ip saddr . tcp sport @%s",
+    [RULESET_SOCKET6_IN] = "ip6 saddr . tcp sport @%s",
     [RULESET_CT_DNAT] = "ct status dnat",
     [RULESET_CT_DNAT_NEW] = "ct status & (confirmed | dnat) == dnat",
     [RULESET_ADD_SADDR4] = "add @%s { ip saddr }",
     [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",
     [RULESET_DELETE_SADDR4] = "delete @%s { ip saddr }",
     [RULESET_DELETE_SADDR6] = "delete @%s { ip6 saddr }",
+    [RULESET_CT_TIMEOUT] = "ct timeout set \"%s\"",
     [RULESET_COUNTER] = "counter",
     [RULESET_REDIRECT] = "redirect to :%u",
+    [RULESET_SNAT4] = "snat ip to ip saddr . tcp sport map @%s",
+    [RULESET_SNAT6] = "snat ip6 to ip6 saddr . tcp sport map @%s",
     [RULESET_ACCEPT] = "accept",
     [RULESET_DROP] = "drop",
+    [RULESET_RETURN] = "return",
 };
 static_assert(sizeof(statement_texts) / sizeof(statement_texts[0]) == RULESET_STATEMENTS,
               "a text for every statement");
@@ -47,12 +56,15 @@ static const char *const key_texts[RULESET_KEYS] = {
     [RULESET_KEY_INTERFACE] = "ifname",
     [RULESET_KEY_IPV4] = "ipv4_addr",
     [RULESET_KEY_IPV6] = "ipv6_addr",
+    [RULESET_KEY_IPV4_PORT] = "ipv4_addr . inet_service",
+    [RULESET_KEY_IPV6_PORT] = "ipv6_addr . inet_service",
 };
 
 static const char *const hook_texts[] = {
     [RULESET_HOOK_PREROUTING] = "prerouting",
     [RULESET_HOOK_INPUT] = "input",
     [RULESET_HOOK_OUTPUT] = "output",
+    [RULESET_HOOK_POSTROUTING] = "postrouting",
 };
 
 /* The length of the prefix when the element is a network, -1 when it is any other range. */
@@ -94,11 +106,21 @@ static void write_element(FILE *stream, const struct ruleset_element *element, e
         fprintf(stream, "%s/%d", first, prefix);
 }
 
+static void write_timeout(FILE *stream, const struct ruleset_timeout *timeout)
+{
+    fprintf(stream,
+            "\t# %s\n\tct timeout %s {\n\t\tprotocol tcp\n\t\tl3proto %s\n\t\tpolicy = { "
+            "time_wait : 1, close : 1 }\n\t}\n\n",
+            timeout->note, timeout->name, timeout->ipv6 ? "ip6" : "ip");
+}
+
 static void write_set(FILE *stream, const struct ruleset_set *set)
 {
     char timeout[DURATION_TEXT];
 
-    fprintf(stream, "\t# %s\n\tset %s {\n\t\ttype %s\n", set->note, set->name, key_texts[set->key]);
+    fprintf(stream, "\t# %s\n\t%s %s {\n\t\ttype %s%s%s\n", set->note, set->map ? "map" : "set",
+            set->name, key_texts[set->key], set->map ? " : " : "",
+            set->map ? key_texts[set->value] : "");
     if (set->size_max > 0)
         fprintf(stream, "\t\tsize %u\n", (unsigned)set->size_max);
     if (set->timeout)
@@ -170,15 +192,17 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
     fprintf(stream, "table inet %s {\n", table);
     if (owner)
         fputs("\tflags owner\n\n", stream);
+    for (size_t i = 0; i < ruleset.timeout_count; i++)
+        write_timeout(stream, &ruleset.timeouts[i]);
     for (size_t i = 0; i < ruleset.set_count; i++) {
         write_set(stream, &ruleset.sets[i]);
         if (lease && strcmp(ruleset.sets[i].name, RULESET_SET_PORTS) == 0)
             write_lease(stream, config);
         fputs("\t}\n\n", stream);
     }
-    for (size_t i = 0; i < RULESET_CHAINS; i++) {
+    for (size_t i = 0; i < ruleset.chain_count; i++) {
         write_chain(stream, &ruleset.chains[i]);
-        fputs(i + 1 < RULESET_CHAINS ? "\n" : "", stream);
+        fputs(i + 1 < ruleset.chain_count ? "\n" : "", stream);
     }
     fputs("}\n", stream);
     ruleset_deinit(&ruleset);

@@ -12,6 +12,7 @@ enum source {
     SOURCE_LISTENER,
     SOURCE_HTTP,
     SOURCE_CONNECTION,
+    SOURCE_RELAY,
 };
 
 enum connection_state {
@@ -33,17 +34,20 @@ struct connection {
     bool token_served;       /* answered with a key authorization, or its length */
     bool body;               /* announced one, of which nothing is read */
     bool cut_off;            /* its deadline has passed */
+    bool silent;             /* has not said a word, and is passed at silent_ms */
     in_port_t port;          /* the peer's, host order */
     uint16_t target_length;  /* of the request target the front saw */
     struct in6_addr address; /* the peer's; IPv4 mapped */
     uint64_t deadline_ms;
     uint64_t linger_ms; /* until when, in CONNECTION_LINGERING */
+    uint64_t silent_ms;
 
     struct address_entry *address_entry;                /* NULL unless undecided */
     struct connection *prev, *next;                     /* connections.all */
     struct connection *undecided_prev, *undecided_next; /* undecided.list */
     struct connection *address_prev, *address_next;     /* address_entry.list */
     struct connection *linger_prev, *linger_next;       /* connections.lingering */
+    struct connection *silent_prev, *silent_next;       /* connections.silent */
 };
 
 /* Of connections from outside, since start; loopback ones are not counted. */

@@ -75,17 +75,6 @@ struct connection *connections_add(struct connections *connections, int fd,
     return connection;
 }
 
-bool connections_evict(struct connections *connections)
-{
-    struct connection *victim = connections->lingering;
-    if (!victim)
-        victim = undecided_oldest(&connections->undecided);
-    if (!victim)
-        return false;
-    connections_close(connections, victim);
-    return true;
-}
-
 static bool connections_watch(struct connections *connections, struct connection *connection,
                               uint32_t events)
 {
@@ -105,22 +94,35 @@ void connections_unwatch(struct connections *connections, struct connection *con
     connection->registered = false;
 }
 
-void connections_wait(struct connections *connections, struct connection *connection)
+bool connections_wait(struct connections *connections, struct connection *connection)
 {
-    struct connection *victim;
-
-    while ((victim = undecided_find_victim(&connections->undecided, &connection->address)))
-        connections_close(connections, victim);
     if (undecided_join(&connections->undecided, connection) &&
         connections_watch(connections, connection, EPOLLIN | EPOLLRDHUP | EPOLLET))
-        return;
+        return true;
     connections->exhausted |= LINK_EXHAUSTED_MEMORY;
     connections_close(connections, connection);
+    return false;
+}
+
+void connections_be_silent(struct connections *connections, struct connection *connection,
+                           uint64_t silent_ms)
+{
+    connection->silent = true;
+    connection->silent_ms = silent_ms;
+    DL_APPEND2(connections->silent, connection, silent_prev, silent_next);
+}
+
+void connections_speak(struct connections *connections, struct connection *connection)
+{
+    if (connection->silent)
+        DL_DELETE2(connections->silent, connection, silent_prev, silent_next);
+    connection->silent = false;
 }
 
 void connections_decide(struct connections *connections, struct connection *connection)
 {
     undecided_leave(&connections->undecided, connection);
+    connections_speak(connections, connection);
     connection->state = CONNECTION_ANSWERED;
 }
 
@@ -128,6 +130,7 @@ void connections_linger(struct connections *connections, struct connection *conn
                         uint64_t now_ms)
 {
     undecided_leave(&connections->undecided, connection);
+    connections_speak(connections, connection);
     connection->state = CONNECTION_LINGERING;
     connection->linger_ms = now_ms + CONNECTIONS_LINGER_MS;
     DL_APPEND2(connections->lingering, connection, linger_prev, linger_next);
@@ -136,24 +139,40 @@ void connections_linger(struct connections *connections, struct connection *conn
         connections_close(connections, connection);
 }
 
-void connections_close(struct connections *connections, struct connection *connection)
+/* Nothing but `closed` knows it afterwards. */
+static void connections_drop(struct connections *connections, struct connection *connection)
 {
-    if (connection->state == CONNECTION_CLOSED)
-        return;
     undecided_leave(&connections->undecided, connection);
+    connections_speak(connections, connection);
     if (connection->state == CONNECTION_LINGERING)
         DL_DELETE2(connections->lingering, connection, linger_prev, linger_next);
-    if (connection->fd >= 0) {
+    if (connection->fd >= 0)
         connections_unwatch(connections, connection);
-        close(connection->fd);
-        connection->fd = -1;
-    }
-    if (!connection->token_served && !connection->loopback)
-        connections->counters.turned_away++;
     DL_DELETE(connections->all, connection);
     connections->count--;
     connection->state = CONNECTION_CLOSED;
     LL_PREPEND(connections->closed, connection);
+}
+
+int connections_let_go(struct connections *connections, struct connection *connection)
+{
+    int fd = connection->fd;
+
+    connections_drop(connections, connection);
+    connection->fd = -1;
+    return fd;
+}
+
+void connections_close(struct connections *connections, struct connection *connection)
+{
+    if (connection->state == CONNECTION_CLOSED)
+        return;
+    connections_drop(connections, connection);
+    if (connection->fd >= 0)
+        close(connection->fd);
+    connection->fd = -1;
+    if (!connection->token_served && !connection->loopback)
+        connections->counters.turned_away++;
 }
 
 void connections_reap(struct connections *connections)

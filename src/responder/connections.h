@@ -18,6 +18,7 @@ struct connections {
     size_t max;                   /* what the descriptors allow */
     struct connection *all;       /* oldest first */
     struct connection *lingering; /* the first to pass first */
+    struct connection *silent;    /* the same */
     struct connection *closed;    /* freed by connections_reap */
     struct undecided undecided;
     struct counters counters;
@@ -36,12 +37,15 @@ void connections_deinit(struct connections *connections);
 struct connection *connections_add(struct connections *connections, int fd,
                                    const struct sockaddr_storage *peer, uint64_t deadline_ms);
 
-/* Closes what is lingering longest, or else undecided longest. False: there is none. */
-bool connections_evict(struct connections *connections);
-
-/* Its head is not complete: from now on it counts into the limits, for which somebody else may have
- * to leave, and is watched. A request that is there with its first packet never gets here. */
-void connections_wait(struct connections *connections, struct connection *connection);
+/* Its head is not complete: from now on it counts into the limits, for which there has to be room,
+ * and is watched. A request that is there with its first packet never gets here. False: it is
+ * closed, there is no memory. */
+bool connections_wait(struct connections *connections, struct connection *connection);
+/* It has not said a word until then. */
+void connections_be_silent(struct connections *connections, struct connection *connection,
+                           uint64_t silent_ms);
+/* It has. */
+void connections_speak(struct connections *connections, struct connection *connection);
 
 /* The front has seen its whole head. */
 void connections_decide(struct connections *connections, struct connection *connection);
@@ -50,6 +54,9 @@ void connections_decide(struct connections *connections, struct connection *conn
  */
 void connections_linger(struct connections *connections, struct connection *connection,
                         uint64_t now_ms);
+
+/* It goes on elsewhere, and is counted there: the descriptor is the caller's. */
+int connections_let_go(struct connections *connections, struct connection *connection);
 
 /* Counts it and closes it; its memory lives until connections_reap. */
 void connections_close(struct connections *connections, struct connection *connection);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "responder/refusal.h"
+#include "responder/way.h"
 #include "wicket/log.h"
 
 #define ACCEPTS_AT_ONCE 64
@@ -18,6 +19,8 @@
 #define PAUSE_MS        100
 /* The kernel holds a connection back until its first bytes are there, for so long about. */
 #define DEFER_ACCEPT_S 1
+/* It does not when it is flooded (SYN cookies): then so long passes between the two packets. */
+#define SILENT_LEAST_MS 250
 
 static bool front_listen(struct front *front, struct listener *listener, uint32_t events)
 {
@@ -31,16 +34,27 @@ int front_init(struct front *front, const int *fds, size_t count, struct error *
     for (size_t i = 0; i < count; i++) {
         struct listener *listener = &front->listeners[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
-        int seconds = DEFER_ACCEPT_S;
 
         listener->source = SOURCE_LISTENER;
         listener->fd = fds[i];
-        if (setsockopt(fds[i], IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds, sizeof(seconds)) < 0)
-            return error_set_errno(error, 70, "descriptor %d: TCP_DEFER_ACCEPT", fds[i]);
         if (epoll_ctl(front->epoll, EPOLL_CTL_ADD, fds[i], &event) < 0)
             return error_set_errno(error, 70, "descriptor %d: epoll_ctl", fds[i]);
     }
     return 0;
+}
+
+void front_adjust(struct front *front, const struct link_setup *setup)
+{
+    front->pass = setup->other_requests == LINK_OTHER_PASS;
+    front->first_byte_ms = setup->first_byte_ms;
+    front->deadline_ms = setup->deadline_ms;
+    front->deferred = !front->pass || front->first_byte_ms >= DEFER_ACCEPT_S * 1000;
+    for (size_t i = 0; i < front->listener_count; i++) {
+        int seconds = front->deferred ? DEFER_ACCEPT_S : 0;
+        if (setsockopt(front->listeners[i].fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &seconds,
+                       sizeof(seconds)) < 0)
+            front->deferred = false;
+    }
 }
 
 void front_deinit(struct front *front)
@@ -50,7 +64,7 @@ void front_deinit(struct front *front)
     front->listener_count = 0;
 }
 
-/* ---- running out ---- */
+/* ---- a moment without accepting ---- */
 
 static void front_pause(struct front *front, uint64_t now_ms)
 {
@@ -68,16 +82,49 @@ static void front_resume(struct front *front)
     front->paused = false;
 }
 
-/* Something ran out: somebody makes room, or nobody is accepted for a moment. A listener that
- * stays readable would otherwise be told of again and again. */
+/* ---- the pass ---- */
+
+static void front_pass(struct front *front, struct connection *connection, uint64_t now_ms)
+{
+    bool loopback = connection->loopback;
+
+    relays_add(front->relays, connections_let_go(front->connections, connection), loopback, now_ms);
+}
+
+/* One that has not shown what it is has to leave. */
+static void front_give_way(struct front *front, struct connection *connection, uint64_t now_ms)
+{
+    if (front->pass)
+        front_pass(front, connection, now_ms);
+    else
+        connections_close(front->connections, connection);
+}
+
+/* Who is to make room; NULL: nobody can. */
+static struct connection *front_find_evictable(const struct front *front)
+{
+    const struct connections *connections = front->connections;
+
+    return connections->lingering ? connections->lingering
+                                  : undecided_oldest(&connections->undecided);
+}
+
+/* ---- running out ---- */
+
+/* Something ran out: somebody is closed, or nobody is accepted for a moment. A listener that stays
+ * readable would otherwise be told of again and again. */
 static void front_exhausted(struct front *front, uint32_t what, uint64_t now_ms)
 {
+    struct connection *victim = front_find_evictable(front);
+
     front->connections->exhausted |= what;
     if (log_limit_take(&front->log_limit, now_ms))
         log_warnx("out of %s with %zu connections: the oldest makes room",
                   what == LINK_EXHAUSTED_FDS ? "file descriptors" : "memory",
                   front->connections->count);
-    if (!connections_evict(front->connections))
+    if (victim)
+        connections_close(front->connections, victim);
+    else
         front_pause(front, now_ms);
 }
 
@@ -111,20 +158,13 @@ static void front_hand_over(struct front *front, struct connection *connection,
     http_add(front->http, connection);
 }
 
-/* `ended`: the peer will send nothing more. */
-static void front_look(struct front *front, struct connection *connection, bool ended,
-                       uint64_t now_ms)
+/* Where visitors are not passed. */
+static void front_judge(struct front *front, struct connection *connection, size_t length,
+                        bool ended, uint64_t now_ms)
 {
     struct head head;
-    ssize_t got = recv(connection->fd, front->look, sizeof(front->look), MSG_PEEK | MSG_DONTWAIT);
 
-    if (got < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (got <= 0) {
-        connections_close(front->connections, connection);
-        return;
-    }
-    switch (head_parse(&head, front->look, (size_t)got)) {
+    switch (head_parse(&head, front->look, length)) {
     case HEAD_COMPLETE:
         front_hand_over(front, connection, &head);
         break;
@@ -136,6 +176,43 @@ static void front_look(struct front *front, struct connection *connection, bool 
             front_refuse(front, connection, 400, now_ms);
         break;
     }
+}
+
+static void front_choose(struct front *front, struct connection *connection, size_t length,
+                         bool ended, uint64_t now_ms)
+{
+    struct head head;
+    enum way way = way_find(front->tokens, front->look, length, &head);
+
+    if (way == WAY_UNKNOWN) {
+        /* The request may be newer than the last news of tokens. */
+        front->refresh(front->context);
+        way = way_find(front->tokens, front->look, length, &head);
+    }
+    if (way == WAY_ANSWER)
+        front_hand_over(front, connection, &head);
+    else if (way != WAY_WAIT || ended)
+        front_pass(front, connection, now_ms);
+    else
+        connections_speak(front->connections, connection);
+}
+
+/* `ended`: the peer will send nothing more. */
+static void front_look(struct front *front, struct connection *connection, bool ended,
+                       uint64_t now_ms)
+{
+    ssize_t got = recv(connection->fd, front->look, sizeof(front->look), MSG_PEEK | MSG_DONTWAIT);
+
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got < 0)
+        connections_close(front->connections, connection);
+    else if (got == 0)
+        front_give_way(front, connection, now_ms);
+    else if (front->pass)
+        front_choose(front, connection, (size_t)got, ended, now_ms);
+    else
+        front_judge(front, connection, (size_t)got, ended, now_ms);
 }
 
 /* Throws away what still arrives; in a linger the peer's end is all that is waited for. */
@@ -174,6 +251,28 @@ void front_event(struct front *front, struct connection *connection, uint32_t ev
 
 /* ---- accepting ---- */
 
+/* How long one that said nothing by the time it was accepted may go on with that. */
+static uint64_t front_silence_ms(const struct front *front)
+{
+    uint64_t waited_ms = front->deferred ? DEFER_ACCEPT_S * 1000 : 0;
+
+    return front->first_byte_ms >= waited_ms + SILENT_LEAST_MS ? front->first_byte_ms - waited_ms
+                                                               : SILENT_LEAST_MS;
+}
+
+static void front_wait(struct front *front, struct connection *connection, uint64_t now_ms)
+{
+    struct connections *connections = front->connections;
+    struct connection *victim;
+    char byte;
+
+    while ((victim = undecided_find_victim(&connections->undecided, &connection->address)))
+        front_give_way(front, victim, now_ms);
+    if (connections_wait(connections, connection) && front->pass &&
+        recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+        connections_be_silent(connections, connection, now_ms + front_silence_ms(front));
+}
+
 static void front_take(struct front *front, int fd, const struct sockaddr_storage *peer,
                        uint64_t now_ms)
 {
@@ -187,7 +286,7 @@ static void front_take(struct front *front, int fd, const struct sockaddr_storag
     /* Accepting was deferred: mostly the whole request is there, and epoll is not needed. */
     front_look(front, connection, false, now_ms);
     if (connection->state == CONNECTION_UNDECIDED)
-        connections_wait(front->connections, connection);
+        front_wait(front, connection, now_ms);
 }
 
 /* For one more. The bound on all connections is one that strangers can reach: somebody makes room,
@@ -195,9 +294,17 @@ static void front_take(struct front *front, int fd, const struct sockaddr_storag
 static void front_make_room(struct front *front, uint64_t now_ms)
 {
     struct connections *connections = front->connections;
+    struct connection *victim;
 
-    if (connections->count >= connections->max && !connections_evict(connections))
+    if (connections->count < connections->max)
+        return;
+    victim = front_find_evictable(front);
+    if (!victim)
         front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
+    else if (victim->state == CONNECTION_LINGERING)
+        connections_close(connections, victim);
+    else
+        front_give_way(front, victim, now_ms);
 }
 
 bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
@@ -254,9 +361,13 @@ void front_expire(struct front *front, uint64_t now_ms)
 
     while ((connection = connections->lingering) && connection->linger_ms <= now_ms)
         connections_close(connections, connection);
+    while ((connection = connections->silent) && connection->silent_ms <= now_ms)
+        front_give_way(front, connection, now_ms);
     for (connection = connections->all; connection && connection->deadline_ms <= now_ms;) {
         struct connection *next = connection->next;
-        if (connection->state != CONNECTION_ANSWERED)
+        if (connection->state == CONNECTION_UNDECIDED)
+            front_give_way(front, connection, now_ms);
+        else if (connection->state != CONNECTION_ANSWERED)
             connections_close(connections, connection);
         else if (!connection->cut_off)
             http_cut_off(connection);
@@ -284,6 +395,8 @@ uint64_t front_next_ms(const struct front *front)
         next_ms = connection->deadline_ms;
     if (front->connections->lingering)
         next_ms = earlier(next_ms, front->connections->lingering->linger_ms);
+    if (front->connections->silent)
+        next_ms = earlier(next_ms, front->connections->silent->silent_ms);
     if (front->paused)
         next_ms = earlier(next_ms, front->paused_until_ms);
     return next_ms;

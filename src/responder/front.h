@@ -8,13 +8,17 @@
 #include "responder/connections.h"
 #include "responder/head.h"
 #include "responder/http.h"
+#include "responder/relay.h"
+#include "responder/tokens.h"
 #include "wicket/error.h"
 #include "wicket/link.h"
 
 /*
  * The front: accepts, has a first look at what arrives without taking it (MSG_PEEK), and decides.
- * A good head goes to libmicrohttpd, bytes untouched; anything else is refused here. The look is
- * edge-triggered: bytes that were looked at stay in the socket, and would wake us without end.
+ * Who asks for a challenge goes to libmicrohttpd, bytes untouched. Who does not goes to production
+ * in the same way; or, where visitors are not passed, to libmicrohttpd too when the head is good,
+ * and is refused here when it is not. The look is edge-triggered: bytes that were looked at stay in
+ * the socket, and would wake us without end.
  */
 #define FRONT_LISTENERS_MAX 2
 
@@ -27,9 +31,17 @@ struct front {
     int epoll; /* borrowed */
     struct listener listeners[FRONT_LISTENERS_MAX];
     size_t listener_count;
-    uint64_t deadline_ms;            /* of a connection, from accept to end */
+    bool pass;                       /* visitors; see front_adjust for these three */
+    uint64_t first_byte_ms;          /* how long a connection may say nothing */
+    uint64_t deadline_ms;            /* of a connection, from accept to end or to its passing */
+    bool deferred;                   /* the kernel has waited for the first bytes */
     struct connections *connections; /* borrowed */
     struct http *http;               /* borrowed */
+    const struct tokens *tokens;     /* borrowed */
+    struct relays *relays;           /* borrowed */
+    /* Takes in what the keeper has sent by now. */
+    void (*refresh)(void *context);
+    void *context;
     struct log_limit log_limit;
     bool paused; /* no accepting until then or until a connection ends */
     uint64_t paused_until_ms;
@@ -40,6 +52,8 @@ struct front {
 /* Takes the listening descriptors over. */
 int front_init(struct front *front, const int *fds, size_t count, struct error *error);
 void front_deinit(struct front *front);
+/* How connections that come from now on are treated. */
+void front_adjust(struct front *front, const struct link_setup *setup);
 
 /* Accepts what is there, but never without end: epoll tells again of the rest. Whether there was
  * any. */

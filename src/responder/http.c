@@ -15,8 +15,6 @@
 #include "wicket/challenge.h"
 #include "wicket/log.h"
 
-#define PREFIX_LENGTH (sizeof(CHALLENGE_PATH_PREFIX) - 1)
-
 /* One request, from its first line to its last byte: libmicrohttpd's per-request pointer. */
 struct http_request {
     struct connection *connection;
@@ -94,11 +92,14 @@ static void http_request_ended(void *context, struct MHD_Connection *mhd, void *
         return;
     if (request->told && code == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         struct target target;
+        size_t length = 0;
         if (!request->connection->loopback)
             http->connections->counters.validations++;
-        if (target_split(&target, request->target, request->length))
-            http->served(http->context, request->connection, target.path + PREFIX_LENGTH,
-                         target.path_length - PREFIX_LENGTH);
+        const char *token = target_split(&target, request->target, request->length)
+                                ? target_token(&target, &length)
+                                : NULL;
+        if (token)
+            http->served(http->context, request->connection, token, length);
     }
     free(request);
     *request_context = NULL;
@@ -212,12 +213,11 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
         !target_split(&target, request->target, request->length))
         return MHD_queue_response(mhd, MHD_HTTP_BAD_REQUEST, http->bad_request);
 
-    if (target.path_length >= PREFIX_LENGTH &&
-        memcmp(target.path, CHALLENGE_PATH_PREFIX, PREFIX_LENGTH) == 0) {
+    size_t length = 0;
+    const char *token = target_token(&target, &length);
+    if (token) {
         char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
-        const char *key_authorization =
-            tokens_answer(http->tokens, stateless, target.path + PREFIX_LENGTH,
-                          target.path_length - PREFIX_LENGTH);
+        const char *key_authorization = tokens_answer(http->tokens, stateless, token, length);
         bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
         if (!key_authorization) /* never a 308: a validator must not be sent elsewhere */
             return MHD_queue_response(mhd, MHD_HTTP_NOT_FOUND, http->not_found);

@@ -21,7 +21,7 @@ static enum peer_state peer_broken(struct error *error, const char *what)
     return PEER_BROKEN;
 }
 
-static enum peer_state peer_check(const union link_message *message, ssize_t length,
+static enum peer_state peer_check(const union link_message *message, ssize_t length, int fd,
                                   struct error *error)
 {
     if (length == 0)
@@ -31,6 +31,11 @@ static enum peer_state peer_check(const union link_message *message, ssize_t len
     if (link_message_check(message, (size_t)length, error) < 0) {
         error_prefix(error, "link");
         error->exit_code = 70;
+        return PEER_BROKEN;
+    }
+    if ((fd >= 0) != link_message_carries(message)) {
+        error_set(error, 70, "link: message type %u %s a descriptor", message->header.type,
+                  fd >= 0 ? "came with" : "came without");
         return PEER_BROKEN;
     }
     return PEER_OPEN;
@@ -46,7 +51,7 @@ enum peer_state peer_receive_setup(int fd, struct link_setup *out, struct error 
         if (errno != EINTR)
             return peer_broken(error, "poll");
     }
-    enum peer_state state = peer_check(&message, link_receive(fd, &message), error);
+    enum peer_state state = peer_check(&message, link_receive(fd, &message, NULL), -1, error);
     if (state != PEER_OPEN)
         return state;
     if (message.header.type != LINK_SETUP) {
@@ -57,19 +62,21 @@ enum peer_state peer_receive_setup(int fd, struct link_setup *out, struct error 
     return PEER_OPEN;
 }
 
-int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct error *error)
+int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct relays *relays,
+              struct error *error)
 {
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = peer};
     union link_message ready;
     int flags = fcntl(fd, F_GETFL);
 
-    *peer = (struct peer){.source = SOURCE_LINK, .fd = fd, .epoll = epoll, .tokens = tokens};
+    *peer = (struct peer){
+        .source = SOURCE_LINK, .fd = fd, .epoll = epoll, .tokens = tokens, .relays = relays};
     if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
         return error_set_errno(error, 70, "link: O_NONBLOCK");
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0)
         return error_set_errno(error, 70, "link: epoll_ctl");
     link_message_init(&ready, LINK_READY);
-    if (link_send(fd, &ready) < 0 && !is_end(errno))
+    if (link_send(fd, &ready, -1) < 0 && !is_end(errno))
         return error_set_errno(error, 70, "link: cannot send");
     return 0;
 }
@@ -88,8 +95,18 @@ static bool is_same_life(const struct link_setup *one, const struct link_setup *
            one->uid == other->uid && one->gid == other->gid;
 }
 
-static enum peer_state peer_handle(struct peer *peer, const union link_message *message,
-                                   struct error *error)
+static void peer_drain(struct peer *peer, const struct link_drain *drain, uint64_t now_ms)
+{
+    peer->drain_sequence = drain->sequence;
+    if (drain->sequence != 0)
+        relays_drain(peer->relays, drain->idle_ms, now_ms);
+    else
+        relays_resume(peer->relays);
+}
+
+/* Takes the descriptor over, where there is one. */
+static enum peer_state peer_handle(struct peer *peer, const union link_message *message, int fd,
+                                   uint64_t now_ms, struct error *error)
 {
     switch (message->header.type) {
     case LINK_TOKEN:
@@ -117,75 +134,136 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
         peer->ping_sequence = message->ping.sequence;
         return PEER_OPEN;
     case LINK_DRAIN:
-        peer->drain_waits = true;
+        peer_drain(peer, &message->drain, now_ms);
         return PEER_OPEN;
+    case LINK_PASSED:
+        if (relays_answer(peer->relays, message->passed.id, fd, (int)message->passed.failure,
+                          message->passed.connected != 0, now_ms))
+            return PEER_OPEN;
+        error_set(error, 70, "link: an answer to a question nobody asked");
+        return PEER_BROKEN;
     default:
         error_set(error, 70, "link: message type %u is out of place", message->header.type);
         return PEER_BROKEN;
     }
 }
 
-enum peer_state peer_receive(struct peer *peer, struct error *error)
+enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *error)
 {
     for (;;) {
         union link_message message;
-        ssize_t length = link_receive(peer->fd, &message);
+        int fd = -1;
+        ssize_t length = link_receive(peer->fd, &message, &fd);
         enum peer_state state;
 
         if (length < 0 && (errno == EAGAIN))
             return PEER_OPEN;
-        state = peer_check(&message, length, error);
+        state = peer_check(&message, length, fd, error);
         if (state == PEER_OPEN)
-            state = peer_handle(peer, &message, error);
+            state = peer_handle(peer, &message, fd, now_ms, error);
+        else if (fd >= 0)
+            close(fd);
         if (state != PEER_OPEN)
             return state;
     }
 }
 
 /* *sent false with PEER_OPEN: the socket is full. */
-static enum peer_state peer_send(struct peer *peer, const union link_message *message, bool *sent,
-                                 struct error *error)
+static enum peer_state peer_send(struct peer *peer, const union link_message *message, int fd,
+                                 bool *sent, struct error *error)
 {
-    *sent = link_send(peer->fd, message) >= 0;
+    *sent = link_send(peer->fd, message, fd) >= 0;
     if (*sent || errno == EAGAIN)
         return PEER_OPEN;
     return is_end(errno) ? PEER_ENDED : peer_broken(error, "cannot send");
 }
 
-static enum peer_state peer_send_waiting(struct peer *peer, const struct link_pong *pong,
-                                         bool *pong_sent, struct error *error)
+static enum peer_state peer_send_pong(struct peer *peer, const struct link_pong *pong, bool *sent,
+                                      struct error *error)
 {
     union link_message message;
-    enum peer_state state = PEER_OPEN;
-    bool sent = true;
 
-    if (peer->ping_waits) {
-        link_message_init(&message, LINK_PONG);
-        message.pong.sequence = peer->ping_sequence;
-        message.pong.validations = pong->validations;
-        message.pong.turned_away = pong->turned_away;
-        message.pong.connections = pong->connections;
-        message.pong.exhausted = pong->exhausted;
-        state = peer_send(peer, &message, &sent, error);
-        if (sent)
-            peer->ping_waits = false;
+    link_message_init(&message, LINK_PONG);
+    struct link_header header = message.header;
+    message.pong = *pong;
+    message.pong.header = header;
+    message.pong.sequence = peer->ping_sequence;
+    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    if (*sent)
+        peer->ping_waits = false;
+    return state;
+}
+
+static enum peer_state peer_send_drained(struct peer *peer, bool *sent, struct error *error)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_DRAINED);
+    message.drained.sequence = peer->drain_sequence;
+    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    if (*sent)
+        peer->drain_sequence = 0;
+    return state;
+}
+
+static enum peer_state peer_send_crowded(struct peer *peer, bool *sent, struct error *error)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_CROWDED);
+    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    if (*sent)
+        peer->crowded_waits = false;
+    return state;
+}
+
+/* Visitors wait, so they come first, and all of them. */
+static enum peer_state peer_ask(struct peer *peer, bool *sent, uint64_t now_ms, struct error *error)
+{
+    enum peer_state state = PEER_OPEN;
+    struct relay *relay;
+
+    while (state == PEER_OPEN && *sent && (relay = relays_waiting(peer->relays))) {
+        union link_message message;
+
+        link_message_init(&message, LINK_PASS);
+        message.pass.id = relay->id;
+        state = peer_send(peer, &message, relay->visitor.fd, sent, error);
+        if (*sent)
+            relays_asked(peer->relays, relay, now_ms);
+    }
+    return state;
+}
+
+static enum peer_state peer_send_waiting(struct peer *peer, const struct link_pong *pong,
+                                         bool *pong_sent, uint64_t now_ms, struct error *error)
+{
+    bool sent = true;
+    enum peer_state state = peer_ask(peer, &sent, now_ms, error);
+
+    if (state == PEER_OPEN && sent && peer->crowded_waits)
+        state = peer_send_crowded(peer, &sent, error);
+    if (state == PEER_OPEN && sent && peer->ping_waits) {
+        state = peer_send_pong(peer, pong, &sent, error);
         *pong_sent = sent;
     }
-    if (state == PEER_OPEN && sent && peer->drain_waits && pong->connections == 0) {
-        link_message_init(&message, LINK_DRAINED);
-        state = peer_send(peer, &message, &sent, error);
-        if (sent)
-            peer->drain_waits = false;
-    }
+    if (state == PEER_OPEN && sent && peer->drain_sequence != 0 && pong->connections == 0)
+        state = peer_send_drained(peer, &sent, error);
     peer->blocked = !sent;
     return state;
 }
 
+bool peer_is_waiting(const struct peer *peer)
+{
+    return peer->ping_waits || peer->drain_sequence != 0 || peer->crowded_waits ||
+           relays_waiting(peer->relays);
+}
+
 enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool *pong_sent,
-                           struct error *error)
+                           uint64_t now_ms, struct error *error)
 {
     bool was_blocked = peer->blocked;
-    enum peer_state state = peer_send_waiting(peer, pong, pong_sent, error);
+    enum peer_state state = peer_send_waiting(peer, pong, pong_sent, now_ms, error);
 
     if (state == PEER_OPEN && peer->blocked != was_blocked) {
         struct epoll_event event = {.events = peer->blocked ? EPOLLIN | EPOLLOUT : EPOLLIN,
@@ -220,6 +298,6 @@ void peer_tell_validation(struct peer *peer, const struct connection *connection
     validation->loopback = connection->loopback;
     memcpy(validation->token, token, length);
     /* When it does not go out, the end of the link is met by whoever receives next. */
-    if (link_send(peer->fd, &message) >= 0)
+    if (link_send(peer->fd, &message, -1) >= 0)
         peer->told++;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "responder/connection.h"
+#include "responder/relay.h"
 #include "responder/tokens.h"
 #include "wicket/error.h"
 #include "wicket/link.h"
@@ -25,12 +26,15 @@ struct peer {
     int fd;
     int epoll;             /* borrowed */
     struct tokens *tokens; /* borrowed */
+    struct relays *relays; /* borrowed */
 
     bool ping_waits; /* one pong for several pings: the last one counts */
     uint64_t ping_sequence;
     bool setup_waits;        /* new limits, for the owner to take from `setup` */
     struct link_setup setup; /* the last one; the first is put here by the owner */
-    bool drain_waits;
+    uint64_t drain_sequence; /* of the question that waits for its answer; 0: none */
+    bool crowded_waits;      /* to be told */
+    bool crowded_told;
     bool blocked; /* waiting for EPOLLOUT */
 
     uint64_t second_start_ms; /* of the validations told */
@@ -43,16 +47,19 @@ struct peer {
 enum peer_state peer_receive_setup(int fd, struct link_setup *out, struct error *error);
 
 /* Takes the descriptor over, registers it, and sends LINK_READY. */
-int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct error *error);
+int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struct relays *relays,
+              struct error *error);
 void peer_deinit(struct peer *peer);
 
 /* Takes all messages that are there. */
-enum peer_state peer_receive(struct peer *peer, struct error *error);
+enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *error);
 
-/* Sends what waits: the pong, with what `pong` says (its sequence aside), and LINK_DRAINED once
- * pong->connections is 0. *pong_sent tells that `pong` went out. */
+/* Sends what waits: visitors for production, the pong, with what `pong` says (its sequence aside),
+ * and LINK_DRAINED once pong->connections is 0. *pong_sent tells that `pong` went out. */
 enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool *pong_sent,
-                           struct error *error);
+                           uint64_t now_ms, struct error *error);
+/* Whether there is something that waits. */
+bool peer_is_waiting(const struct peer *peer);
 
 void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
                           size_t length, uint64_t now_ms);

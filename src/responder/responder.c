@@ -12,9 +12,10 @@
 #include "responder/privileges.h"
 
 /*
- * One round of the loop: accept and look, then take what the keeper says, then answer. In this
- * order a token is known to every request that was made after the keeper sent it, however the
- * kernel mixes the events.
+ * One round of the loop: accept and look, then take what the keeper says, then answer, and ask the
+ * keeper for all who are to be passed. In this order a token is known to every request that was
+ * made after the keeper sent it, however the kernel mixes the events; who would be passed because
+ * of an unknown token is looked at again once the keeper was heard.
  */
 
 #define EVENTS_AT_ONCE 256
@@ -24,6 +25,9 @@
 /* Connections that are decided end within microseconds; these are the ones whose peers leave an
  * answer unread. */
 #define DECIDED_MAX 1024
+/* Where descriptors are no bound. */
+#define RELAYS_MAX 65536
+#define PIPES_MAX  256
 
 static void responder_served(void *context, const struct connection *connection, const char *token,
                              size_t length)
@@ -32,8 +36,20 @@ static void responder_served(void *context, const struct connection *connection,
     peer_tell_validation(&responder->peer, connection, token, length, responder->http.now_ms);
 }
 
-/* How many connections the descriptors allow. -1 with errno. */
-static int find_connections_max(size_t undecided, size_t *out)
+/* What the descriptors allow. */
+struct capacity {
+    size_t connections;
+    size_t relays; /* two descriptors each */
+    size_t pipes;  /* the same */
+};
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* -1 with errno. */
+static int find_capacity(const struct link_setup *setup, struct capacity *out)
 {
     struct rlimit limit;
 
@@ -46,9 +62,14 @@ static int find_connections_max(size_t undecided, size_t *out)
         errno = EMFILE;
         return -1;
     }
-    rlim_t allowed = limit.rlim_cur - DESCRIPTORS_RESERVED;
-    size_t wanted = undecided + DECIDED_MAX;
-    *out = allowed < wanted ? (size_t)allowed : wanted;
+    bool pass = setup->other_requests == LINK_OTHER_PASS;
+    size_t allowed = limit.rlim_cur - DESCRIPTORS_RESERVED < INT_MAX
+                         ? (size_t)limit.rlim_cur - DESCRIPTORS_RESERVED
+                         : INT_MAX;
+    out->connections = smaller(pass ? allowed / 2 : allowed, setup->undecided + DECIDED_MAX);
+    size_t rest = allowed - out->connections;
+    out->pipes = smaller(rest / 8, PIPES_MAX);
+    out->relays = smaller((rest - 2 * out->pipes) / 2, RELAYS_MAX);
     return 0;
 }
 
@@ -61,20 +82,16 @@ static size_t undecided_allowed(size_t wanted, size_t max)
 static int init_connections(struct responder *responder, const struct link_setup *setup,
                             struct error *error)
 {
-    size_t max = 0;
+    struct capacity capacity = {0};
 
-    if (find_connections_max(setup->undecided, &max) < 0)
+    if (find_capacity(setup, &capacity) < 0)
         return error_set_errno(error, 70, "RLIMIT_NOFILE");
-    if (connections_init(&responder->connections, responder->epoll, max,
-                         undecided_allowed(setup->undecided, max),
+    relays_init(&responder->relays, responder->epoll, capacity.relays, capacity.pipes);
+    if (connections_init(&responder->connections, responder->epoll, capacity.connections,
+                         undecided_allowed(setup->undecided, capacity.connections),
                          setup->undecided_per_address) < 0)
         return error_set_errno(error, 70, "getrandom");
     return 0;
-}
-
-static enum link_other_requests other_requests(const struct link_setup *setup)
-{
-    return setup->other_requests == LINK_OTHER_HTTPS ? LINK_OTHER_HTTPS : LINK_OTHER_NOT_FOUND;
 }
 
 static int init_http(struct responder *responder, const struct link_setup *setup,
@@ -83,7 +100,7 @@ static int init_http(struct responder *responder, const struct link_setup *setup
     struct http *http = &responder->http;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = http};
 
-    http->other_requests = other_requests(setup);
+    http->other_requests = (enum link_other_requests)setup->other_requests;
     http->connections = &responder->connections;
     http->tokens = &responder->tokens;
     http->served = responder_served;
@@ -95,6 +112,15 @@ static int init_http(struct responder *responder, const struct link_setup *setup
     return 0;
 }
 
+/* What the link says is kept for the end of the round. */
+static void responder_refresh(void *context)
+{
+    struct responder *responder = context;
+
+    if (responder->link == PEER_OPEN)
+        responder->link = peer_receive(&responder->peer, clock_now_ms(), responder->error);
+}
+
 static int init_front(struct responder *responder, const struct link_setup *setup,
                       struct error *error)
 {
@@ -102,10 +128,16 @@ static int init_front(struct responder *responder, const struct link_setup *setu
     struct front *front = &responder->front;
 
     front->epoll = responder->epoll;
-    front->deadline_ms = setup->deadline_ms;
     front->connections = &responder->connections;
     front->http = &responder->http;
-    return front_init(front, listeners, setup->listeners, error);
+    front->tokens = &responder->tokens;
+    front->relays = &responder->relays;
+    front->refresh = responder_refresh;
+    front->context = responder;
+    if (front_init(front, listeners, setup->listeners, error) < 0)
+        return -1;
+    front_adjust(front, setup);
+    return 0;
 }
 
 int responder_init(struct responder *responder, pid_t parent, struct error *error)
@@ -130,7 +162,8 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
     if (init_connections(responder, &setup, error) < 0 || init_http(responder, &setup, error) < 0 ||
         init_front(responder, &setup, error) < 0)
         return -1;
-    if (peer_init(&responder->peer, LINK_FD_LINK, responder->epoll, &responder->tokens, error) < 0)
+    if (peer_init(&responder->peer, LINK_FD_LINK, responder->epoll, &responder->tokens,
+                  &responder->relays, error) < 0)
         return -1;
     responder->peer.setup = setup;
     return 0;
@@ -142,6 +175,7 @@ void responder_deinit(struct responder *responder)
     front_deinit(&responder->front);
     http_deinit(&responder->http);
     connections_deinit(&responder->connections);
+    relays_deinit(&responder->relays);
     tokens_deinit(&responder->tokens);
     if (responder->epoll >= 0)
         close(responder->epoll);
@@ -151,7 +185,10 @@ void responder_deinit(struct responder *responder)
 static int responder_timeout(const struct responder *responder, bool busy, uint64_t now_ms)
 {
     uint64_t next_ms = front_next_ms(&responder->front);
+    uint64_t relays_ms = relays_next_ms(&responder->relays);
 
+    if (relays_ms < next_ms)
+        next_ms = relays_ms;
     if (busy || next_ms <= now_ms)
         return 0;
     if (next_ms == UINT64_MAX)
@@ -169,35 +206,53 @@ static void responder_dispatch(struct responder *responder, const struct epoll_e
     case SOURCE_CONNECTION:
         front_event(&responder->front, event->data.ptr, event->events, now_ms);
         break;
+    case SOURCE_RELAY:
+        relays_event(&responder->relays, event->data.ptr, event->events, now_ms);
+        break;
     case SOURCE_LINK: /* both are seen to in every round */
     case SOURCE_HTTP:
         break;
     }
 }
 
+/* The keeper is told once that there are nearly too many visitors to pass, and in every pong. */
+static void responder_note_crowd(struct responder *responder)
+{
+    struct peer *peer = &responder->peer;
+    bool crowded = responder->front.pass && relays_is_crowded(&responder->relays);
+
+    peer->crowded_waits = crowded && (peer->crowded_waits || !peer->crowded_told);
+    peer->crowded_told = crowded;
+}
+
 /* *busy: there are connections to be answered at once. */
 static enum peer_state responder_talk(struct responder *responder, uint64_t now_ms, bool *busy,
                                       struct error *error)
 {
+    struct connections *connections = &responder->connections;
+    struct relays *relays = &responder->relays;
     struct peer *peer = &responder->peer;
     struct link_pong pong;
     bool pong_sent = false;
 
-    if (!peer->ping_waits && !peer->drain_waits)
+    responder_note_crowd(responder);
+    if (!peer_is_waiting(peer))
         return PEER_OPEN;
     /* Whoever got in before the drain was asked for is still to be served. */
-    while (peer->drain_waits && responder->connections.count == 0 &&
+    while (peer->drain_sequence != 0 && connections->count + relays->count == 0 &&
            front_accept_all(&responder->front, now_ms))
         *busy = true;
     pong = (struct link_pong){
-        .validations = responder->connections.counters.validations,
-        .turned_away = responder->connections.counters.turned_away,
-        .connections = (uint32_t)responder->connections.count,
-        .exhausted = responder->connections.exhausted,
+        .validations = connections->counters.validations,
+        .turned_away = connections->counters.turned_away + relays->refused,
+        .passed = relays->passed,
+        .connections = (uint32_t)(connections->count + relays->count),
+        .passing = (uint32_t)relays->count,
+        .exhausted = connections->exhausted | (peer->crowded_told ? LINK_EXHAUSTED_PASSES : 0U),
     };
-    enum peer_state state = peer_flush(peer, &pong, &pong_sent, error);
+    enum peer_state state = peer_flush(peer, &pong, &pong_sent, now_ms, error);
     if (pong_sent)
-        responder->connections.exhausted = 0;
+        connections->exhausted = 0;
     return state;
 }
 
@@ -213,8 +268,8 @@ static void responder_adjust(struct responder *responder)
     peer->setup_waits = false;
     connections->undecided.total = undecided_allowed(peer->setup.undecided, connections->max);
     connections->undecided.per_address = peer->setup.undecided_per_address;
-    responder->front.deadline_ms = peer->setup.deadline_ms;
-    responder->http.other_requests = other_requests(&peer->setup);
+    responder->http.other_requests = (enum link_other_requests)peer->setup.other_requests;
+    front_adjust(&responder->front, &peer->setup);
 }
 
 static enum peer_state responder_round(struct responder *responder, bool *busy, struct error *error)
@@ -232,13 +287,15 @@ static enum peer_state responder_round(struct responder *responder, bool *busy, 
     for (int i = 0; i < count; i++)
         responder_dispatch(responder, &events[i], now_ms);
     front_expire(&responder->front, now_ms);
-    state = peer_receive(&responder->peer, error);
-    if (state != PEER_OPEN)
-        return state;
+    relays_expire(&responder->relays, now_ms);
+    responder_refresh(responder);
+    if (responder->link != PEER_OPEN)
+        return responder->link;
     responder_adjust(responder);
     *busy = http_run(&responder->http, now_ms);
     state = responder_talk(responder, now_ms, busy, error);
     connections_reap(&responder->connections);
+    relays_reap(&responder->relays);
     return state;
 }
 
@@ -247,6 +304,7 @@ int responder_run(struct responder *responder, struct error *error)
     enum peer_state state = PEER_OPEN;
     bool busy = false;
 
+    responder->error = error;
     while (state == PEER_OPEN)
         state = responder_round(responder, &busy, error);
     return state == PEER_ENDED ? 0 : -1;

@@ -12,9 +12,12 @@ struct responder {
     int epoll;
     struct tokens tokens;
     struct connections connections;
+    struct relays relays;
     struct http http;
     struct front front;
     struct peer peer;
+    enum peer_state link; /* as the last look at the link found it */
+    struct error *error;  /* the caller's, for what the link says */
 };
 
 /*

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define PORT_MAX 65535
+#include "wicket/challenge.h"
+
+#define PREFIX_LENGTH (sizeof(CHALLENGE_PATH_PREFIX) - 1)
+#define PORT_MAX      65535
 
 bool target_is_character(unsigned char character)
 {
@@ -150,4 +153,13 @@ bool target_split(struct target *out, const char *text, size_t length)
     target.path_length = length - at;
     *out = target;
     return true;
+}
+
+const char *target_token(const struct target *target, size_t *length)
+{
+    if (target->path_length < PREFIX_LENGTH ||
+        memcmp(target->path, CHALLENGE_PATH_PREFIX, PREFIX_LENGTH) != 0)
+        return NULL;
+    *length = target->path_length - PREFIX_LENGTH;
+    return target->path + PREFIX_LENGTH;
 }

@@ -29,6 +29,10 @@ bool target_is_character(unsigned char character);
 
 bool target_split(struct target *out, const char *text, size_t length);
 
+/* What stands behind the challenges' path (RFC 8555 section 8.3), which may be anything; NULL when
+ * the target is another. */
+const char *target_token(const struct target *target, size_t *length);
+
 /*
  * Whether this is `uri-host [ ":" port ]`: a name, an IPv4 address, or an IP literal in brackets,
  * without user information. An empty name is good syntax. `*name_length` is what stands before the

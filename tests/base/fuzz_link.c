@@ -42,7 +42,7 @@ static void check_accepted(const union link_message *message)
         require(challenge_is_token(message->validation.token, strlen(message->validation.token)));
         break;
     case LINK_PONG:
-        require((message->pong.exhausted & ~3u) == 0);
+        require((message->pong.exhausted & ~3u) == 0 && message->pong.reserved == 0);
         break;
     case LINK_PING:
     case LINK_DRAIN:

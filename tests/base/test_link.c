@@ -227,6 +227,9 @@ static void test_validation_and_pong(void **state)
     make_good(&message, LINK_PONG);
     message.pong.exhausted = LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY;
     expect(&message, "");
+    message.pong.reserved = 1;
+    expect(&message, "bad link message: pong: reserved is 1: it must be from 0 to 0");
+    make_good(&message, LINK_PONG);
     message.pong.exhausted = 4;
     expect(&message, "bad link message: pong: exhausted is 4: it must be from 0 to 3");
 }

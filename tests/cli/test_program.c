@@ -261,8 +261,8 @@ static void test_run(void **state)
     assert_int_equal(outcome.status, 7);
     assert_string_equal(outcome.out, "/wicket.yaml /webroot");
     assert_string_equal(outcome.err,
-                        "wicket: window open 3.2 s, 2 tokens, 0 validations from 0 addresses, 0 "
-                        "other requests turned away\n");
+                        "wicket: window open 3.2 s, 2 tokens, 0 validations from 0 addresses, "
+                        "no visitors\n");
     run_armed(&outcome, "kill -KILL $$", NULL);
     assert_int_equal(outcome.status, 128 + 9);
     /* A signal for wicket is one for the command, which decides what becomes of it. */

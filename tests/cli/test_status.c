@@ -39,9 +39,13 @@ static void check(const char *json, const char *expected)
     free(text);
 }
 
-#define COUNTERS                                                                   \
+#define COUNTERS_WHILE(passing)                                                    \
     "\"counters\":{\"windows\":3,\"tokens\":5,\"validations\":12,\"addresses\":5," \
-    "\"turned_away\":41,\"redirected\":60,\"arrived\":59,\"guarded\":2}"
+    "\"passed\":38,\"passing\":" passing                                           \
+    ",\"turned_away\":41,\"redirected\":60,\"arrived\":59,\"guarded\":2}"
+#define COUNTERS    COUNTERS_WHILE("0")
+#define ONE_PASSING COUNTERS_WHILE("1")
+#define TWO_PASSING COUNTERS_WHILE("2")
 
 static void test_nothing_runs(void **state)
 {
@@ -60,8 +64,8 @@ static void test_armed(void **state)
           "SHUT: port 80 is with production\n"
           "1 wicket run is alive\n"
           "keeper pid 7, full mode, configuration /e/w.yaml; responder ready\n"
-          "so far: windows 3, tokens 5, validations 12 from addresses 5, other requests turned "
-          "away 41\n"
+          "so far: windows 3, tokens 5, validations 12 from addresses 5, visitors passed to "
+          "production 38, other requests turned away 41\n"
           "kernel: connections redirected 60, let through by this host's filter 59, sent directly "
           "to the responder and dropped 2\n");
 }
@@ -74,11 +78,11 @@ static void test_open_with_everything(void **state)
           "\"trouble\":\"redirected connections do not arrive\","
           "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000,"
           "\"lease_left_ms\":0,\"redirected\":false,\"counters\":{\"tokens\":2,\"validations\":3,"
-          "\"turned_away\":4,\"redirected\":7,\"arrived\":6}},"
+          "\"passed\":1,\"turned_away\":4,\"redirected\":7,\"arrived\":6}},"
           "\"reasons\":[{\"kind\":\"token\",\"token\":\"abc\",\"uid\":0,\"pid\":9,"
           "\"purpose\":\"certbot hook for example.org\",\"count\":2,\"ends_in_ms\":600000},"
           "{\"kind\":\"open\",\"uid\":1000,\"pid\":10,\"purpose\":\"wicket open\",\"count\":1,"
-          "\"ends_in_ms\":null}],\"runs\":2," COUNTERS
+          "\"ends_in_ms\":null}],\"runs\":2," TWO_PASSING
           ",\"validators\":[{\"address\":\"2001:db8::1\",\"validations\":4}],"
           "\"last_shut\":{\"reason\":\"no reason left\",\"ago_ms\":60000}}",
           "OPEN for 12 s; shuts in 59 min 48 s at the latest\n"
@@ -89,18 +93,36 @@ static void test_open_with_everything(void **state)
           "min\n"
           "  open: wicket open (uid 1000, pid 10)\n"
           "2 wicket run are alive\n"
-          "this window: tokens 2, validations 3, other requests turned away 4, connections "
-          "redirected 7, let through by this host's filter 6\n"
+          "this window: tokens 2, validations 3, visitors passed to production 1, other requests "
+          "turned away 4, connections redirected 7, let through by this host's filter 6\n"
+          "passing: 2 visitors are connected to production through the responder\n"
           "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
           "this kernel has no owned tables: should the keeper be killed, the lease alone ends a "
           "window\n"
-          "so far: windows 3, tokens 5, validations 12 from addresses 5, other requests turned "
-          "away 41\n"
+          "so far: windows 3, tokens 5, validations 12 from addresses 5, visitors passed to "
+          "production 38, other requests turned away 41\n"
           "kernel: connections redirected 60, let through by this host's filter 59, sent directly "
           "to the responder and dropped 2\n"
           "validators\n"
           "  2001:db8::1: 4\n"
           "last shut 1 min ago: no reason left\n");
+}
+
+/* A keeper that stays for one visitor says so. */
+static void test_draining(void **state)
+{
+    (void)state;
+    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"full\",\"config\":\"/e/w.yaml\","
+          "\"state\":\"draining\",\"owned_table\":true,\"responder\":\"ready\",\"trouble\":null,"
+          "\"window\":null,\"reasons\":[],\"runs\":0," ONE_PASSING
+          ",\"validators\":[],\"last_shut\":null}",
+          "SHUT: port 80 is with production; the last connections of a window finish\n"
+          "passing: 1 visitor is connected to production through the responder\n"
+          "keeper pid 7, full mode, configuration /e/w.yaml; responder ready\n"
+          "so far: windows 3, tokens 5, validations 12 from addresses 5, visitors passed to "
+          "production 38, other requests turned away 41\n"
+          "kernel: connections redirected 60, let through by this host's filter 59, sent directly "
+          "to the responder and dropped 2\n");
 }
 
 static void test_lease(void **state)
@@ -230,6 +252,7 @@ int main(void)
         cmocka_unit_test(test_nothing_runs),
         cmocka_unit_test(test_armed),
         cmocka_unit_test(test_open_with_everything),
+        cmocka_unit_test(test_draining),
         cmocka_unit_test(test_lease),
         cmocka_unit_test(test_summary),
         cmocka_unit_test(test_hostile_strings),

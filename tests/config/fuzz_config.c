@@ -32,12 +32,16 @@ static void check_accepted(const struct config *config)
     require(config->responder.undecided >= 16 && config->responder.undecided <= 65536);
     require(config->responder.undecided_per_address >= 1);
     require(config->responder.undecided_per_address <= config->responder.undecided);
+    require(config->responder.first_byte_ms >= 100 && config->responder.first_byte_ms <= 10000);
+    require(config->responder.first_byte_ms <= config->responder.deadline_ms);
     require(config->responder.deadline_ms >= 1000 && config->responder.deadline_ms <= 60000);
     require(config->window.lease_ms >= 1000 && config->window.lease_ms <= 60000);
     require(config->window.token_lifetime_ms >= 1000);
     require(config->window.token_lifetime_ms <= config->window.limit_ms);
     require(config->window.limit_ms <= 24 * 3600 * 1000);
-    require(config->other_requests == CONFIG_OTHER_NOT_FOUND ||
+    require(config->window.drain_ms >= 1000 && config->window.drain_ms <= 24 * 3600 * 1000);
+    require(config->other_requests == CONFIG_OTHER_PASS ||
+            config->other_requests == CONFIG_OTHER_NOT_FOUND ||
             config->other_requests == CONFIG_OTHER_HTTPS);
     require(strlen(config->responder.user) > 0 && strlen(config->control.group) > 0);
     require(config->tokens.webroot[0] == '/' && config->control.socket[0] == '/');

@@ -24,6 +24,7 @@ static void test_defaults(void **state)
     assert_false(config.responder.user_given);
     assert_int_equal(config.responder.undecided, 1024);
     assert_int_equal(config.responder.undecided_per_address, 32);
+    assert_int_equal(config.responder.first_byte_ms, 1000);
     assert_int_equal(config.responder.deadline_ms, 10000);
     assert_int_equal(config.redirect.port, 80);
     assert_null(config.redirect.interfaces);
@@ -36,7 +37,8 @@ static void test_defaults(void **state)
     assert_int_equal(config.window.lease_ms, 5000);
     assert_int_equal(config.window.token_lifetime_ms, 600000);
     assert_int_equal(config.window.limit_ms, 3600000);
-    assert_int_equal(config.other_requests, CONFIG_OTHER_NOT_FOUND);
+    assert_int_equal(config.window.drain_ms, 300000);
+    assert_int_equal(config.other_requests, CONFIG_OTHER_PASS);
     assert_string_equal(config.tokens.webroot, "/var/lib/wicket/webroot");
     assert_null(config.tokens.accounts);
     assert_int_equal(config.tokens.account_count, 0);

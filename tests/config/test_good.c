@@ -30,6 +30,7 @@ static void test_every_key(void **state)
                    "  user: _wicket\n"
                    "  undecided: 65536\n"
                    "  undecided_per_address: 65536\n"
+                   "  first_byte: 999ms\n"
                    "  deadline: 1000ms\n"
                    "redirect:\n"
                    "  port: 65535\n"
@@ -43,6 +44,7 @@ static void test_every_key(void **state)
                    "  lease: 60s\n"
                    "  token_lifetime: \"24h\"\n"
                    "  limit: 24h\n"
+                   "  drain: 90s\n"
                    "other_requests: https\n"
                    "tokens:\n"
                    "  webroot: '/srv/with space/gr\xc3\xbcn'\n"
@@ -59,6 +61,7 @@ static void test_every_key(void **state)
     assert_true(config.responder.user_given);
     assert_int_equal(config.responder.undecided, 65536);
     assert_int_equal(config.responder.undecided_per_address, 65536);
+    assert_int_equal(config.responder.first_byte_ms, 999);
     assert_int_equal(config.responder.deadline_ms, 1000);
     assert_int_equal(config.redirect.port, 65535);
     assert_int_equal(config.redirect.interface_count, 3);
@@ -81,6 +84,7 @@ static void test_every_key(void **state)
     assert_int_equal(config.window.lease_ms, 60000);
     assert_int_equal(config.window.token_lifetime_ms, 86400000);
     assert_int_equal(config.window.limit_ms, 86400000);
+    assert_int_equal(config.window.drain_ms, 90000);
     assert_int_equal(config.other_requests, CONFIG_OTHER_HTTPS);
     assert_string_equal(config.tokens.webroot, "/srv/with space/gr\xc3\xbcn");
     assert_int_equal(config.tokens.account_count, 1);
@@ -124,6 +128,26 @@ static void test_nothing(void **state)
     }
 }
 
+static void test_other_requests(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum config_other_requests value;
+    } rows[] = {
+        {"other_requests: pass", CONFIG_OTHER_PASS},
+        {"other_requests: 'pass'", CONFIG_OTHER_PASS},
+        {"other_requests: not-found", CONFIG_OTHER_NOT_FOUND},
+        {"other_requests: https", CONFIG_OTHER_HTTPS},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct config config;
+        parse(&config, rows[i].text);
+        assert_int_equal(config.other_requests, rows[i].value);
+        config_deinit(&config);
+    }
+}
+
 /* The ends of every range are inside. */
 static void test_ends_of_ranges(void **state)
 {
@@ -133,6 +157,9 @@ static void test_ends_of_ranges(void **state)
         "responder: {port: 65535}",
         "responder: {undecided: 16, undecided_per_address: 16}",
         "responder: {undecided: 65536, undecided_per_address: 1}",
+        "responder: {first_byte: 100ms}",
+        "responder: {first_byte: 10s}",
+        "responder: {first_byte: 7s, deadline: 7s}",
         "responder: {deadline: 1s}",
         "responder: {deadline: 1m}",
         "redirect: {port: 1}",
@@ -141,6 +168,9 @@ static void test_ends_of_ranges(void **state)
         "window: {lease: 60000ms}",
         "window: {token_lifetime: 1s, limit: 1s}",
         "window: {token_lifetime: 24h, limit: 1440m}",
+        /* Longer than a window may last: it is for what comes after it. */
+        "window: {drain: 1s, limit: 1h}",
+        "window: {drain: 24h, limit: 10m}",
         /* Ports exchanged: only the end counts, not the way there. */
         "responder: {port: 80}\nredirect: {port: 8402}",
         "redirect: {interfaces: [abcdefghijklmno, a, '...', '@%&']}",
@@ -163,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_key),
         cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_other_requests),
         cmocka_unit_test(test_ends_of_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,6 +30,10 @@ static void test_mistakes(void **state)
          "responder.undecided_per_address?"},
         {"responder:\n  Port: 8402", 0,
          "w.yaml:2:3: responder.Port: unknown key; did you mean responder.port?"},
+        {"window:\n  drian: 1m", 0,
+         "w.yaml:2:3: window.drian: unknown key; did you mean window.drain?"},
+        {"responder:\n  first-byte: 1s", 0,
+         "w.yaml:2:3: responder.first-byte: unknown key; did you mean responder.first_byte?"},
         {"redirect:\n  webroot: /srv", 0,
          "w.yaml:2:3: redirect.webroot: unknown key; did you mean tokens.webroot?"},
         {"webroot: /srv", 0, "w.yaml:1:1: webroot: unknown key; did you mean tokens.webroot?"},
@@ -55,7 +59,7 @@ static void test_mistakes(void **state)
         {"responder: [port, 8402]", 0,
          "w.yaml:1:12: responder: must be a section, not a list: its keys go below it, indented"},
         {"other_requests:\n  - https", 0,
-         "w.yaml:2:3: other_requests: must be not-found or https, not a list"},
+         "w.yaml:2:3: other_requests: must be pass, not-found or https, not a list"},
         {"- responder", 0,
          "w.yaml:1:1: no configuration: it is made of lines such as \"key: value\""},
         {"just words", 0,
@@ -150,6 +154,25 @@ static void test_mistakes(void **state)
         {"window:\n  token_lifetime: 0s", 0,
          "w.yaml:2:19: window.token_lifetime: 0s is out of range: must be a length of time from 1s "
          "to 24h (a number and ms, s, m or h)"},
+        {"window:\n  drain: 999ms", 0,
+         "w.yaml:2:10: window.drain: 999ms is out of range: must be a length of time from 1s to "
+         "24h "
+         "(a number and ms, s, m or h)"},
+        {"window:\n  drain: 25h", 0,
+         "w.yaml:2:10: window.drain: 25h is out of range: must be a length of time from 1s to 24h "
+         "(a number and ms, s, m or h)"},
+        {"window:\n  drain: never", 0,
+         "w.yaml:2:10: window.drain: must be a length of time from 1s to 24h (a number and ms, s, "
+         "m or h), not \"never\""},
+        {"responder:\n  first_byte: 99ms", 0,
+         "w.yaml:2:15: responder.first_byte: 99ms is out of range: must be a length of time from "
+         "100ms to 10s (a number and ms, s, m or h)"},
+        {"responder:\n  first_byte: 11s", 0,
+         "w.yaml:2:15: responder.first_byte: 11s is out of range: must be a length of time from "
+         "100ms to 10s (a number and ms, s, m or h)"},
+        {"responder:\n  first_byte:", 0,
+         "w.yaml:2:3: responder.first_byte: is empty: must be a length of time from 100ms to 10s "
+         "(a number and ms, s, m or h); leave the key out for the default, 1s"},
         {"responder:\n  deadline: 2m", 0,
          "w.yaml:2:13: responder.deadline: 2m is out of range: must be a length of time from 1s to "
          "1m (a number and ms, s, m or h)"},
@@ -167,15 +190,17 @@ static void test_mistakes(void **state)
          "w.yaml:2:3: redirect.local: is empty: must be true or false; leave the key out for the "
          "default, false"},
         /* choices */
-        {"other_requests: pass", 0,
-         "w.yaml:1:17: other_requests: must be not-found or https, not \"pass\""},
+        {"other_requests: forward", 0,
+         "w.yaml:1:17: other_requests: must be pass, not-found or https, not \"forward\""},
+        {"other_requests: passed", 0,
+         "w.yaml:1:17: other_requests: must be pass, not-found or https, not \"passed\""},
         {"other_requests: Not-Found", 0,
-         "w.yaml:1:17: other_requests: must be not-found or https, not \"Not-Found\""},
+         "w.yaml:1:17: other_requests: must be pass, not-found or https, not \"Not-Found\""},
         {"other_requests:", 0,
-         "w.yaml:1:1: other_requests: is empty: must be not-found or https; leave the key out for "
-         "the default, not-found"},
+         "w.yaml:1:1: other_requests: is empty: must be pass, not-found or https; leave the key "
+         "out for the default, pass"},
         {"other_requests: 404", 0,
-         "w.yaml:1:17: other_requests: must be not-found or https, not \"404\""},
+         "w.yaml:1:17: other_requests: must be pass, not-found or https, not \"404\""},
         /* names */
         {"responder:\n  user: \"\"", 0, "w.yaml:2:9: responder.user: is empty: must be a name"},
         {"responder:\n  user: 1000", 0,
@@ -350,6 +375,15 @@ static void test_mistakes(void **state)
         {"responder:\n  undecided_per_address: 65\n  undecided: 64", 0,
          "w.yaml:3:14: responder.undecided: undecided_per_address (65) may not be more than "
          "undecided (64)"},
+        {"responder:\n  first_byte: 6s\n  deadline: 5s", 0,
+         "w.yaml:3:13: responder.deadline: first_byte (6s) may not be longer than deadline (5s)"},
+        {"responder: {deadline: 1500ms, first_byte: 1501ms}", 0,
+         "w.yaml:1:43: responder.first_byte: first_byte (1501ms) may not be longer than deadline "
+         "(1500ms)"},
+        /* One of them is refused already: nothing more is said about both. */
+        {"responder:\n  first_byte: 10s\n  deadline: 9", 0,
+         "w.yaml:3:13: responder.deadline: must be a length of time from 1s to 1m (a number and "
+         "ms, s, m or h), not \"9\""},
         {"window:\n  limit: 5m", 0,
          "w.yaml:2:10: window.limit: token_lifetime (10m) may not be longer than limit (5m): set "
          "window.token_lifetime too, which has its default"},

@@ -18,7 +18,8 @@ static void begin(struct rig *rig)
 {
     *rig = (struct rig){0};
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
-        rig->counters.family[i] = (struct redirect_count){40, 33, 3};
+        rig->counters.family[i] =
+            (struct redirect_count){.redirected = 40, .arrived = 33, .missing = 3};
     arrival_begin(&rig->arrival, &rig->counters);
 }
 
@@ -222,7 +223,8 @@ static void the_longest_text_fits(void **state)
         .arrival = {.family = {{.verdict = ARRIVAL_BLOCKED}, {.verdict = ARRIVAL_BLOCKED}}}};
 
     (void)state;
-    rig.counters.family[0] = (struct redirect_count){UINT64_MAX, 0, UINT64_MAX};
+    rig.counters.family[0] =
+        (struct redirect_count){.redirected = UINT64_MAX, .missing = UINT64_MAX};
     assert_described(&rig, "over IPv4 and IPv6 (18446744073709551615 connections from "
                            "18446744073709551615 addresses, none arrived)");
 }

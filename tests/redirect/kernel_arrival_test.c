@@ -45,13 +45,13 @@ static struct redirect_counters count(struct redirect *redirect)
 }
 
 static void assert_count(struct redirect *redirect, enum redirect_family family,
-                         struct redirect_count expected)
+                         uint64_t redirected, uint64_t arrived, uint64_t missing)
 {
     struct redirect_count now = count(redirect).family[family];
 
-    assert_int_equal(now.redirected, expected.redirected);
-    assert_int_equal(now.arrived, expected.arrived);
-    assert_int_equal(now.missing, expected.missing);
+    assert_int_equal(now.redirected, redirected);
+    assert_int_equal(now.arrived, arrived);
+    assert_int_equal(now.missing, missing);
 }
 
 /* Packets cross the veth in the kernel's own time. */
@@ -100,8 +100,8 @@ static void test_connections_are_counted_by_family(void **state)
         assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST6, 0), LAB_RESPONDER);
     must(redirect_probe(redirect, 20000, 60000, &error), &error);
     assert_int_equal(lab_reaches(lab, LAB_HOST, "127.0.0.1", 20000), LAB_RESPONDER);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){7, 7, 0});
-    assert_count(redirect, REDIRECT_IPV6, (struct redirect_count){3, 3, 0});
+    assert_count(redirect, REDIRECT_IPV4, 7, 7, 0);
+    assert_count(redirect, REDIRECT_IPV6, 3, 3, 0);
     assert_int_equal(count(redirect).probed, 1);
     assert_int_equal(count(redirect).guarded, 0);
     redirect_destroy(redirect);
@@ -117,7 +117,7 @@ static void test_a_long_transfer_is_one_arrival(void **state)
 
     for (size_t i = 0; i < 100; i++)
         assert_true(lab_passes_byte(client, server));
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){1, 1, 0});
+    assert_count(redirect, REDIRECT_IPV4, 1, 1, 0);
     lab_close(client);
     lab_close(server);
     redirect_destroy(redirect);
@@ -135,7 +135,7 @@ static void test_a_repeated_syn_is_one_arrival(void **state)
     for (size_t i = 0; i < 5; i++)
         spoof_send(&spoof, "198.51.100.7", HOST4, 4000);
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST4, 0), LAB_RESPONDER);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){2, 2, 0});
+    assert_count(redirect, REDIRECT_IPV4, 2, 2, 0);
     spoof_deinit(&spoof);
     redirect_destroy(redirect);
 }
@@ -150,18 +150,18 @@ static void test_who_is_dropped_is_missing(void **state)
     filter("ip saddr 10.77.1.2 drop");
     knock(lab, redirect, HOST4);
     knock(lab, redirect, HOST4);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){2, 0, 1});
+    assert_count(redirect, REDIRECT_IPV4, 2, 0, 1);
     filter("accept");
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST4, 0), LAB_RESPONDER);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){3, 1, 0});
+    assert_count(redirect, REDIRECT_IPV4, 3, 1, 0);
     filter("tcp dport 8402 drop");
     knock(lab, redirect, HOST4);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){4, 1, 1});
+    assert_count(redirect, REDIRECT_IPV4, 4, 1, 1);
     must(redirect_forget_missing(redirect, &error), &error);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){4, 1, 0});
+    assert_count(redirect, REDIRECT_IPV4, 4, 1, 0);
     must(redirect_forget_missing(redirect, &error), &error);
     knock(lab, redirect, HOST4);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){5, 1, 1});
+    assert_count(redirect, REDIRECT_IPV4, 5, 1, 1);
     redirect_destroy(redirect);
 }
 
@@ -175,8 +175,8 @@ static void test_families_are_told_apart(void **state)
     for (size_t i = 0; i < 3; i++)
         assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST4, 0), LAB_RESPONDER);
     knock(lab, redirect, HOST6);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){3, 3, 0});
-    assert_count(redirect, REDIRECT_IPV6, (struct redirect_count){1, 0, 1});
+    assert_count(redirect, REDIRECT_IPV4, 3, 3, 0);
+    assert_count(redirect, REDIRECT_IPV6, 1, 0, 1);
     redirect_destroy(redirect);
 }
 
@@ -198,15 +198,15 @@ static void test_martians_are_not_redirected(void **state)
     spoof_send(&spoof, "fd77:2::1", HOST6, 4000);
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST4, 0), LAB_RESPONDER);
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST6, 0), LAB_RESPONDER);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){1, 1, 0});
-    assert_count(redirect, REDIRECT_IPV6, (struct redirect_count){1, 1, 0});
+    assert_count(redirect, REDIRECT_IPV4, 1, 1, 0);
+    assert_count(redirect, REDIRECT_IPV6, 1, 1, 0);
     /* The same from addresses that may be real: for IPv6, to which there is a way back. */
     spoof_send(&spoof, "198.51.100.7", HOST4, 4000);
     spoof_send(&spoof, "fd77:1::7", HOST6, 4000);
     wait_for_redirected(redirect, REDIRECT_IPV4, 2);
     wait_for_redirected(redirect, REDIRECT_IPV6, 2);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){2, 2, 0});
-    assert_count(redirect, REDIRECT_IPV6, (struct redirect_count){2, 2, 0});
+    assert_count(redirect, REDIRECT_IPV4, 2, 2, 0);
+    assert_count(redirect, REDIRECT_IPV6, 2, 2, 0);
     spoof_deinit(&spoof);
     redirect_destroy(redirect);
 }
@@ -248,7 +248,7 @@ static void test_arrivals_leave_room(void **state)
     spoof_init(&spoof, lab);
     flood(&spoof, ARRIVALS);
     wait_for_redirected(redirect, REDIRECT_IPV4, ARRIVALS);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){ARRIVALS, ARRIVALS, 0});
+    assert_count(redirect, REDIRECT_IPV4, ARRIVALS, ARRIVALS, 0);
     filter("tcp dport 8402 drop");
     int64_t begin_ns = lab_now_ns();
     while (count(redirect).family[REDIRECT_IPV4].missing == 0) {
@@ -273,13 +273,12 @@ static void test_flood(void **state)
     spoof_init(&spoof, lab);
     flood(&spoof, FLOOD);
     wait_for_redirected(redirect, REDIRECT_IPV4, FLOOD);
-    assert_count(redirect, REDIRECT_IPV4, (struct redirect_count){FLOOD, 0, RULESET_MISSING_MAX});
+    assert_count(redirect, REDIRECT_IPV4, FLOOD, 0, RULESET_MISSING_MAX);
     print_message("reading takes %.1f us, %.1f us with a full set\n", quiet_us, read_us(redirect));
     assert_true(quiet_us < 5000);
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST4, 0), LAB_RESPONDER);
     assert_int_equal(lab_reaches(lab, LAB_OUTSIDE, HOST6, 0), LAB_RESPONDER);
-    assert_count(redirect, REDIRECT_IPV4,
-                 (struct redirect_count){FLOOD + 1, 1, RULESET_MISSING_MAX});
+    assert_count(redirect, REDIRECT_IPV4, FLOOD + 1, 1, RULESET_MISSING_MAX);
     spoof_deinit(&spoof);
     redirect_destroy(redirect);
 }

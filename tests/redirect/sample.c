@@ -7,19 +7,23 @@
 
 #include "sample.h"
 
+#define EVERYTHING                                                                        \
+    .interfaces = "eth0", .addresses = "192.0.2.1 2001:db8::1",                           \
+    .sources = "203.0.113.6 203.0.113.7 10.128.0.0/9 10.0.0.0/9 224.0.0.0/3 203.0.113.8 " \
+               "2001:db8:2::/47 ::/16 ffff::/16"
+
 const struct sample samples[] = {
     {.name = "default"},
     {.name = "interfaces", .interfaces = "eth1 eth0 wg-office eth0"},
     {.name = "addresses", .addresses = "192.0.2.1 2001:db8::1 192.0.2.9 192.0.2.1"},
     {.name = "sources4", .sources = "198.51.100.0/24 203.0.113.7 198.51.100.32/27"},
     {.name = "sources6", .sources = "2001:db8:1::/48"},
-    {.name = "everything",
-     .interfaces = "eth0",
-     .addresses = "192.0.2.1 2001:db8::1",
-     .sources = "203.0.113.6 203.0.113.7 10.128.0.0/9 10.0.0.0/9 224.0.0.0/3 203.0.113.8 "
-                "2001:db8:2::/47 ::/16 ffff::/16"},
+    {.name = "everything", EVERYTHING},
     {.name = "world", .sources = "0.0.0.0/0 ::/0"},
     {.name = "local", .local = true},
+    {.name = "not-found", .other = CONFIG_OTHER_NOT_FOUND},
+    {.name = "not-found-everything", EVERYTHING, .other = CONFIG_OTHER_NOT_FOUND},
+    {.name = "not-found-local", .local = true, .other = CONFIG_OTHER_NOT_FOUND},
     {.name = "many", .sources = "203.0.113.0/24", .many = 6000},
 };
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
@@ -96,6 +100,7 @@ void sample_config(struct config *config, const struct sample *sample)
 {
     sample_defaults(config);
     config->redirect.local = sample->local;
+    config->other_requests = sample->other;
     each_word(config, sample->interfaces, add_interface);
     each_word(config, sample->addresses, add_address);
     each_word(config, sample->sources, add_source);

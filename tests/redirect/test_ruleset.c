@@ -69,7 +69,7 @@ static void test_every_redirect_is_local_and_leased(void **state)
         struct config config;
 
         init(&ruleset, &config, samples[i]);
-        for (size_t c = 0; c < RULESET_CHAINS; c++)
+        for (size_t c = 0; c < ruleset.chain_count; c++)
             for (size_t r = 0; r < ruleset.chains[c].rule_count; r++) {
                 const struct ruleset_rule *rule = &ruleset.chains[c].rules[r];
 
@@ -192,11 +192,159 @@ static void test_local(void **state)
     struct config config;
 
     (void)state;
-    init(&ruleset, &config, (struct sample){.local = false});
-    assert_true(rule_has(&ruleset.chains[1].rules[0], RULESET_SPORT_IN));
+    for (int local = 0; local < 2; local++) {
+        init(&ruleset, &config, (struct sample){.local = local});
+        const struct ruleset_chain *output = &ruleset.chains[1];
+        const struct ruleset_rule *last = &output->rules[output->rule_count - 1];
+        assert_true(rule_has(last, RULESET_REDIRECT));
+        assert_true(rule_has(last, RULESET_SPORT_IN) == !local);
+        deinit(&ruleset, &config);
+    }
+}
+
+static const struct ruleset_chain *find_chain(const struct ruleset *ruleset, const char *name)
+{
+    size_t i = 0;
+
+    while (i + 1 < ruleset->chain_count && strcmp(ruleset->chains[i].name, name) != 0)
+        i++;
+    assert_string_equal(ruleset->chains[i].name, name);
+    return &ruleset->chains[i];
+}
+
+static const struct ruleset_set *find_set(const struct ruleset *ruleset, const char *name)
+{
+    size_t i = 0;
+
+    while (i + 1 < ruleset->set_count && strcmp(ruleset->sets[i].name, name) != 0)
+        i++;
+    assert_string_equal(ruleset->sets[i].name, name);
+    return &ruleset->sets[i];
+}
+
+/* The rule is for the upstream sockets of family `i`, and ends with `end`. */
+static void assert_passing(const struct ruleset_rule *rule, size_t i,
+                           enum ruleset_statement_type end)
+{
+    static const enum ruleset_statement_type matches[] = {RULESET_SOCKET4_IN, RULESET_SOCKET6_IN};
+    static const char *const sets[] = {RULESET_SET_PASSING4, RULESET_SET_PASSING6};
+    bool found = false;
+
+    for (size_t s = 0; s < rule->statement_count; s++)
+        if (rule->statements[s].type == matches[i]) {
+            assert_string_equal(rule->statements[s].set, sets[i]);
+            found = true;
+        }
+    assert_true(found);
+    assert_int_equal(rule->statements[rule->statement_count - 1].type, end);
+}
+
+static void test_no_pass_unless_asked_for(void **state)
+{
+    static const enum config_other_requests others[] = {CONFIG_OTHER_NOT_FOUND, CONFIG_OTHER_HTTPS};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config, (struct sample){.other = others[i], .local = true});
+        assert_int_equal(ruleset.chain_count, 4);
+        assert_int_equal(ruleset.timeout_count, 0);
+        assert_null(ruleset_find_set(&ruleset, RULESET_SET_PASSING4));
+        assert_null(ruleset_find_set(&ruleset, RULESET_MAP_RELAY6));
+        assert_int_equal(ruleset.chains[1].rule_count, 1);
+        deinit(&ruleset, &config);
+    }
+}
+
+static void test_upstream_sockets_are_never_redirected(void **state)
+{
+    (void)state;
+    for (int local = 0; local < 2; local++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config, (struct sample){.local = local});
+        const struct ruleset_chain *output = &ruleset.chains[1];
+        assert_int_equal(output->rule_count, 3);
+        for (size_t i = 0; i < 2; i++) {
+            assert_passing(&output->rules[i], i, RULESET_RETURN);
+            assert_int_equal(output->rules[i].statement_count, 2);
+        }
+        deinit(&ruleset, &config);
+    }
+}
+
+static void test_pass_chains(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){0});
+    const struct ruleset_chain *upstream = find_chain(&ruleset, RULESET_CHAIN_UPSTREAM);
+    const struct ruleset_chain *postrouting = find_chain(&ruleset, RULESET_CHAIN_POSTROUTING);
+    const struct ruleset_chain *closed = find_chain(&ruleset, RULESET_CHAIN_CLOSED);
+
+    assert_int_equal(upstream->hook, RULESET_HOOK_OUTPUT);
+    assert_int_equal(upstream->priority, -150);
+    assert_false(upstream->nat);
+    assert_int_equal(postrouting->hook, RULESET_HOOK_POSTROUTING);
+    assert_int_equal(postrouting->priority, 90);
+    assert_true(postrouting->nat);
+    assert_int_equal(closed->hook, RULESET_HOOK_POSTROUTING);
+    assert_int_equal(closed->priority, 300);
+    assert_false(closed->nat);
+
+    assert_int_equal(upstream->rule_count, 3);
+    assert_int_equal(postrouting->rule_count, 6);
+    assert_int_equal(closed->rule_count, 3);
+    for (size_t i = 0; i < 2; i++) {
+        assert_passing(&upstream->rules[1 + i], i, RULESET_CT_TIMEOUT);
+        assert_passing(&postrouting->rules[3 * i], i, RULESET_COUNTER);
+        assert_passing(&postrouting->rules[3 * i + 1], i, RULESET_COUNTER);
+        /* The address is taken from the map, whatever the set says. */
+        assert_int_equal(postrouting->rules[3 * i + 2].statement_count, 1);
+        assert_passing(&closed->rules[1 + i], i, RULESET_DROP);
+        assert_true(rule_has(&closed->rules[1 + i], RULESET_COUNTER));
+    }
     deinit(&ruleset, &config);
-    init(&ruleset, &config, (struct sample){.local = true});
-    assert_false(rule_has(&ruleset.chains[1].rules[0], RULESET_SPORT_IN));
+}
+
+/* They see all packets of the host: none but the first of a connection costs more than a rule. */
+static void test_filter_chains_look_at_first_packets(void **state)
+{
+    static const char *const names[] = {RULESET_CHAIN_UPSTREAM, RULESET_CHAIN_CLOSED};
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){0});
+    for (size_t i = 0; i < 2; i++) {
+        const struct ruleset_chain *chain = find_chain(&ruleset, names[i]);
+
+        assert_int_equal(chain->rules[0].statements[0].type, RULESET_NOT_SYN);
+        assert_int_equal(chain->rules[0].statements[1].type, RULESET_RETURN);
+        assert_int_equal(chain->rules[0].statement_count, 2);
+    }
+    deinit(&ruleset, &config);
+}
+
+static void test_relay_maps(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){0});
+    const struct ruleset_set *relay4 = find_set(&ruleset, RULESET_MAP_RELAY4);
+    const struct ruleset_set *relay6 = find_set(&ruleset, RULESET_MAP_RELAY6);
+    assert_true(relay4->map && relay6->map && relay4->timeout && relay6->timeout);
+    assert_int_equal(ruleset_key_length(relay4->key), 8);
+    assert_int_equal(ruleset_key_length(relay4->value), 4);
+    assert_int_equal(ruleset_key_length(relay6->key), 20);
+    assert_int_equal(ruleset_key_length(relay6->value), 16);
     deinit(&ruleset, &config);
 }
 
@@ -281,6 +429,11 @@ int main(void)
         cmocka_unit_test(test_no_common_family),
         cmocka_unit_test(test_interface_names),
         cmocka_unit_test(test_local),
+        cmocka_unit_test(test_no_pass_unless_asked_for),
+        cmocka_unit_test(test_upstream_sockets_are_never_redirected),
+        cmocka_unit_test(test_pass_chains),
+        cmocka_unit_test(test_filter_chains_look_at_first_packets),
+        cmocka_unit_test(test_relay_maps),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_next_key),
         cmocka_unit_test(test_deinit_twice),

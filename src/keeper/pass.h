@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log_limit.h"
+#include "keeper/event.h"
+#include "keeper/pass_source.h"
+#include "redirect/redirect.h"
+
+struct keeper;
+
+/*
+ * The keeper's part of the pass: for each visitor that the responder hands over, a connection to
+ * production that has the visitor's address. What came in one round of the loop is one batch for
+ * the kernel's table, in which also go the elements of those that have connected since.
+ *
+ * It fails closed. An element is there before its socket connects, and is not gone before that has
+ * come to an end; without it the table's `closed` chain drops the packet that would show this
+ * host's own address. The kernel ends a connect (PASS_SYNS) before it drops the element
+ * (REDIRECT_RELAY_MS), should nobody do either.
+ */
+
+/* What is taken from the responder in one round; the rest waits in the link. */
+#define PASS_A_ROUND 128
+/* Elements to be removed with the next batch, or soon. */
+#define PASS_GONE_MAX 256
+#define PASS_GONE_MS  20
+/* The first packet of a connect, and how often it is sent again: 1, 3 and 7 s later. */
+#define PASS_SYNS 3
+/* Production that has not answered by then has not got the packet. */
+#define PASS_STALL_MS 1000
+
+struct pass_request {
+    uint64_t id;
+    int fd; /* the visitor's socket, ours to close */
+};
+
+/* A copy of an upstream socket that is still connecting. */
+struct pass_connect {
+    struct event_source source;
+    struct keeper *keeper;
+    struct redirect_relay relay;
+    bool loopback;
+    bool stalled;
+    uint64_t began_ms;
+    struct pass_connect *prev, *next; /* pass.connecting */
+};
+
+struct pass {
+    struct pass_request requests[PASS_A_ROUND];
+    size_t request_count;
+    struct redirect_relay gone[PASS_GONE_MAX];
+    size_t gone_count;
+    uint64_t gone_due_ms;
+    struct pass_connect *connecting; /* the oldest first */
+    struct pass_connect *dead;       /* retired in this round of events */
+    size_t connecting_count;
+    struct pass_sources sources;
+    uint64_t closed_seen; /* of the table's counter */
+    struct log_limit log_limit;
+};
+
+void pass_init(struct pass *pass);
+/* Everything that is under way ends. */
+void pass_deinit(struct keeper *keeper);
+
+/* The responder asks. There is room for as many as are read in one round. */
+void pass_ask(struct keeper *keeper, uint64_t id, int fd);
+/* Connects those who asked, and removes what has to go. */
+void pass_run(struct keeper *keeper, uint64_t now_ms);
+uint64_t pass_next_ms(const struct pass *pass);
+/* The responder is gone, and with it its questions. */
+void pass_forget(struct keeper *keeper);
+
+/* Ends what is still connecting. */
+void pass_abort(struct keeper *keeper);
+
+/* What the table has counted. False: connections to production were dropped since, because they
+ * would have shown this host's own address. */
+bool pass_look(struct pass *pass, const struct redirect_counters *counters);
+
+/* The relays in force, for a table that is to take over; the caller frees them. False: no memory.
+ */
+bool pass_relays(const struct pass *pass, struct redirect_relay **out, size_t *count);
+/* A new table is there, which has them or, unless `kept`, nothing of this kind. */
+void pass_table_replaced(struct keeper *keeper, bool kept);

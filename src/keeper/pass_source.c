@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/pass_source.h"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+
+#define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
+
+enum { OTHERS_MS = 5000, DISTRUST_MS = 10000 };
+/* The attempts: from these addresses with the visitor's port, then again with any port. */
+enum { FROM_LOOPBACK, FROM_DESTINATION, FROM_OTHERS, OTHERS_TRIED = 4 };
+enum { ADDRESSES_TRIED = FROM_OTHERS + OTHERS_TRIED };
+
+void pass_sources_init(struct pass_sources *sources)
+{
+    unsigned int low = 0, high = 0;
+    FILE *range = fopen(PORT_RANGE, "re");
+
+    *sources = (struct pass_sources){.port_low = 32768, .port_high = 60999};
+    if (range != NULL && fscanf(range, "%u %u", &low, &high) == 2 && low >= 1024 && low < high &&
+        high <= UINT16_MAX) {
+        sources->port_low = (uint16_t)low;
+        sources->port_high = (uint16_t)high;
+    }
+    if (range != NULL)
+        fclose(range);
+    sources->port_next = sources->port_low;
+}
+
+static enum redirect_family family_of(sa_family_t family)
+{
+    return family == AF_INET ? REDIRECT_IPV4 : REDIRECT_IPV6;
+}
+
+void pass_sources_note(struct pass_sources *sources, const struct redirect_counters *counters)
+{
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
+        sources->loopback[i].here =
+            counters->family[i].here > 0 && counters->family[i].elsewhere == 0;
+}
+
+void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uint64_t now_ms)
+{
+    sources->loopback[family_of(family)].distrusted_until_ms = now_ms + DISTRUST_MS;
+}
+
+bool pass_source_is_loopback(const union pass_address *source)
+{
+    return source->any.sa_family == AF_INET ? ntohl(source->v4.sin_addr.s_addr) >> 24 == 127
+                                            : IN6_IS_ADDR_LOOPBACK(&source->v6.sin6_addr);
+}
+
+/* Always the same for one visitor, so that production finds the sequence numbers and timestamps of
+ * its connections in order; and never 127.0.0.1, which may be a visitor's own. */
+static void set_loopback(union pass_address *out, const struct pass_visitor *visitor)
+{
+    out->any.sa_family = visitor->from.any.sa_family;
+    if (out->any.sa_family == AF_INET6) {
+        out->v6.sin6_addr = in6addr_loopback;
+        return;
+    }
+    uint32_t mixed = ntohl(visitor->from.v4.sin_addr.s_addr) * UINT32_C(2654435761);
+    /* Half of 127.128.0.0/10. */
+    out->v4.sin_addr.s_addr = htonl(UINT32_C(0x7f800001) | (mixed >> 8 & UINT32_C(0x3ffffe)));
+}
+
+static bool is_other(const struct ifaddrs *one, const union pass_address *address)
+{
+    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0)
+        return false;
+    return address->any.sa_family == AF_INET ||
+           (address->any.sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr));
+}
+
+static void list_others(struct pass_sources *sources)
+{
+    struct ifaddrs *list;
+
+    sources->other_count = 0;
+    if (getifaddrs(&list) != 0)
+        return;
+    for (const struct ifaddrs *one = list;
+         one != NULL && sources->other_count < PASS_SOURCE_ADDRESSES; one = one->ifa_next) {
+        union pass_address *address = &sources->others[sources->other_count];
+
+        if (one->ifa_addr == NULL ||
+            (one->ifa_addr->sa_family != AF_INET && one->ifa_addr->sa_family != AF_INET6))
+            continue;
+        *address = (union pass_address){0};
+        memcpy(address, one->ifa_addr,
+               one->ifa_addr->sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6));
+        if (is_other(one, address))
+            sources->other_count++;
+    }
+    freeifaddrs(list);
+}
+
+static bool same_address(const union pass_address *one, const union pass_address *other)
+{
+    size_t length;
+    const void *bytes = pass_address_bytes(one, &length);
+
+    return one->any.sa_family == other->any.sa_family &&
+           memcmp(bytes, pass_address_bytes(other, &length), length) == 0;
+}
+
+/* The `index`th of the visitor's family. */
+static bool find_other(struct pass_sources *sources, const struct pass_visitor *visitor,
+                       unsigned int index, uint64_t now_ms, union pass_address *out)
+{
+    if (now_ms >= sources->others_until_ms) {
+        list_others(sources);
+        sources->others_until_ms = now_ms + OTHERS_MS;
+    }
+    for (size_t i = 0; i < sources->other_count; i++) {
+        const union pass_address *other = &sources->others[i];
+
+        if (other->any.sa_family != visitor->to.any.sa_family || same_address(other, &visitor->to))
+            continue;
+        if (index-- == 0) {
+            *out = *other;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool loopback_works(const struct pass_sources *sources, sa_family_t family, uint64_t now_ms)
+{
+    enum redirect_family index = family_of(family);
+
+    return sources->loopback[index].here && now_ms >= sources->loopback[index].distrusted_until_ms;
+}
+
+static bool find_address(struct pass_sources *sources, const struct pass_visitor *visitor,
+                         unsigned int from, uint64_t now_ms, union pass_address *out)
+{
+    *out = (union pass_address){0};
+    switch (from) {
+    case FROM_LOOPBACK:
+        if (!loopback_works(sources, visitor->from.any.sa_family, now_ms))
+            return false;
+        set_loopback(out, visitor);
+        break;
+    case FROM_DESTINATION:
+        *out = visitor->to;
+        break;
+    default:
+        if (!find_other(sources, visitor, from - FROM_OTHERS, now_ms, out))
+            return false;
+        break;
+    }
+    /* Only what is rewritten is let out of this host, and this would not be. */
+    return !same_address(out, &visitor->from);
+}
+
+static uint16_t next_port(struct pass_sources *sources)
+{
+    uint16_t port = sources->port_next;
+
+    sources->port_next = port >= sources->port_high ? sources->port_low : (uint16_t)(port + 1);
+    return port;
+}
+
+bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
+                       unsigned int attempt, uint64_t now_ms, union pass_address *out)
+{
+    if (!find_address(sources, visitor, attempt % ADDRESSES_TRIED, now_ms, out))
+        return false;
+    pass_address_set_port(out, attempt < ADDRESSES_TRIED ? pass_address_port(&visitor->from)
+                                                         : next_port(sources));
+    return true;
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/pass_visitor.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h have these two, but not beside
+ * netinet/in.h. */
+#define SO_ORIGINAL_DST      80
+#define IP6T_SO_ORIGINAL_DST 80
+
+socklen_t pass_address_length(const union pass_address *address)
+{
+    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
+}
+
+uint16_t pass_address_port(const union pass_address *address)
+{
+    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
+}
+
+void pass_address_set_port(union pass_address *address, uint16_t port)
+{
+    if (address->any.sa_family == AF_INET)
+        address->v4.sin_port = htons(port);
+    else
+        address->v6.sin6_port = htons(port);
+}
+
+const void *pass_address_bytes(const union pass_address *address, size_t *length)
+{
+    bool v4 = address->any.sa_family == AF_INET;
+
+    *length = v4 ? sizeof(address->v4.sin_addr) : sizeof(address->v6.sin6_addr);
+    return v4 ? (const void *)&address->v4.sin_addr : &address->v6.sin6_addr;
+}
+
+/*
+ * Where conntrack says the connection went before it was redirected. For one that was not, it may
+ * say anything that matches, such as the peer's own address: what it says has to be what the table
+ * redirects, and nothing else.
+ */
+static int read_destination(struct pass_visitor *visitor, int fd, const struct config *config)
+{
+    socklen_t length = sizeof(visitor->to);
+    sa_family_t family = visitor->from.any.sa_family;
+    int failed = family == AF_INET
+                     ? getsockopt(fd, IPPROTO_IP, SO_ORIGINAL_DST, &visitor->to, &length)
+                     : getsockopt(fd, IPPROTO_IPV6, IP6T_SO_ORIGINAL_DST, &visitor->to, &length);
+
+    if (failed)
+        return errno;
+    if (visitor->to.any.sa_family != family ||
+        pass_address_port(&visitor->to) != config->redirect.port)
+        return EPROTO;
+    return 0;
+}
+
+int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *config)
+{
+    union pass_address here = {0};
+    socklen_t length = sizeof(here);
+    int protocol = 0;
+    socklen_t size = sizeof(protocol);
+
+    *out = (struct pass_visitor){0};
+    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0)
+        return errno;
+    if (protocol != IPPROTO_TCP)
+        return EPROTO;
+    if (getsockname(fd, &here.any, &length) != 0)
+        return errno;
+    if (pass_address_port(&here) != config->responder.port)
+        return EPROTO;
+    length = sizeof(out->from);
+    if (getpeername(fd, &out->from.any, &length) != 0)
+        return errno; /* ENOTCONN: the visitor is gone already */
+    if (out->from.any.sa_family != here.any.sa_family ||
+        (here.any.sa_family != AF_INET && here.any.sa_family != AF_INET6))
+        return EPROTO;
+    return read_destination(out, fd, config);
+}
