@@ -162,7 +162,7 @@ def main():
     }
     try:
         record["results"] = benchmark(options, cores, Progress())
-    except Wrong as wrong:
+    except (Wrong, AssertionError) as wrong:  # the lab asserts
         print(f"bench-pass: {wrong}", file=sys.stderr)
         return 1
     if options.json:

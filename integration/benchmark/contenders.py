@@ -67,11 +67,12 @@ class Pass(Contender):
     """Through an open window: the responder hands on what is no challenge."""
 
     name = "pass"
+    configuration = "other_requests: pass\n"
     _keeper = None
 
     def _start(self):
         self._wicket = Wicket(self.lab)
-        self._wicket.configure("other_requests: pass\n")
+        self._wicket.configure(self.configuration)
         self._keeper = self._wicket.serve(prefix=self.cores.prefix)
         self._wicket.run("open", "--for", "30m")
 
