@@ -12,6 +12,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -96,10 +97,19 @@ def measure_all(course, entered, options, progress):
     return values
 
 
+def remove_left():
+    """The files of a run that was killed. Of a lab, these alone outlive that."""
+    for path in programs.WORK.glob("benchmark-*"):
+        if not Path(f"/proc/{path.name.split('-')[1]}").exists():
+            shutil.rmtree(path)
+
+
 def benchmark(options, cores, progress):
     """The results, in a lab that ends with it."""
     programs.WORK.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="benchmark-", dir=programs.WORK) as work:
+    remove_left()
+    own = f"benchmark-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=own, dir=programs.WORK) as work:
         Path(work).chmod(0o755)
         progress.tell("preparing the lab")
         lab = Lab(programs.install(Path(work) / "programs"), work)
@@ -149,8 +159,8 @@ def main():
     if os.geteuid() != 0:
         print("integration/bench-pass: root is needed: the lab has namespaces", file=sys.stderr)
         return 77
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: sys.exit(143))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
     cores = Cores()
     cores.take_visitors()
     record = {
