@@ -101,7 +101,7 @@ def fuzzers():
     return meson_test("build-fuzz", "fuzz")
 
 
-def sources(*suffixes, folders=("include", "src", "tests")):
+def sources(*suffixes, folders=("include", "src", "tests", "integration")):
     return [
         str(path.relative_to(TOP))
         for folder in folders

@@ -10,9 +10,17 @@ from lab import network
 from lab.lab import HOST4, HOST6
 from lab.network import KeepAlive
 from lab.process import wait_for_end
-from lab.wicket import PREFIX, answered_by, challenge_answered, new_challenge
+from lab.wicket import PREFIX, Wicket, answered_by, challenge_answered, new_challenge
 
 BOTH = [HOST4, HOST6]
+
+
+@pytest.fixture
+def wicket(lab):
+    """Turns visitors away, so that an answer tells who has port 80."""
+    one = Wicket(lab)
+    one.turn_away()
+    return one
 
 
 def test_keeper_killed(lab, production, wicket, tell):
@@ -110,7 +118,7 @@ def test_responder_that_keeps_dying(lab, production, wicket):
 @pytest.mark.parametrize("how", ["certbot is killed", "the hook is killed"])
 def test_nobody_cleans_up(lab, production, wicket, how):
     """The token's deadline shuts the window."""
-    wicket.configure("window:\n  token_lifetime: 2s\n  lease: 1s\n")
+    wicket.turn_away("window:\n  token_lifetime: 2s\n  lease: 1s\n")
     keeper = wicket.serve()
     challenge = new_challenge()
     if how == "certbot is killed":

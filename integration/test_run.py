@@ -53,12 +53,13 @@ def test_it_only_arms(lab, production, wicket):
 
 def test_report(lab, production, wicket):
     """One line in the end: how long, how many, from where, and who was turned away."""
-    script = "wicket add $KEY && echo ready && read -r line; wicket remove $TOKEN"
+    wicket.turn_away()
+    script = "$WICKET add $KEY && echo ready && read -r line; $WICKET remove $TOKEN"
     token = "token-of-the-report"
     key = f"{token}.{'a' * 43}"
     run = lab.host.popen(
         wicket.command("run", "--", "sh", "-c", script),
-        environment={"KEY": key, "TOKEN": token},
+        environment={"KEY": key, "TOKEN": token, "WICKET": " ".join(wicket.command())},
         **{"stdin": -1, "stdout": -1, "stderr": -1, "text": True},
     )
     while (line := run.stdout.readline()) != "ready\n":
@@ -74,6 +75,7 @@ def test_report(lab, production, wicket):
 
 
 def test_open_for_as_long_as_it_runs(lab, production, wicket):
+    wicket.turn_away()
     run = lab.host.popen(
         wicket.command("run", "--open", "--", "sh", "-c", "echo ready; read -r line"),
         **{"stdin": -1, "stdout": -1, "stderr": -1, "text": True},
@@ -115,6 +117,7 @@ def test_the_keeper_goes_away(lab, production, wicket):
 
 
 def test_status(lab, production, wicket):
+    wicket.turn_away()
     assert wicket.status() == {"version": 1, "running": False}
     assert "no keeper runs" in wicket.run("status").stdout
     keeper = wicket.serve()

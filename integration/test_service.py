@@ -120,9 +120,11 @@ def test_watchdog_ends_with_the_loop(lab, wicket, manager):
 
 def test_passed_socket(lab, production, wicket, manager):
     """Leaves when idle, and leaves the socket alone: the next one takes up who waits there."""
+    wicket.turn_away()
+    options = wicket.command()[1:]
     manager.listen()
     for _ in range(2):
-        keeper = manager.start()
+        keeper = manager.start(*options)
         manager.wait_for("READY=1")
         wicket.add()
         assert get(lab.outside, HOST4).server == "responder"
@@ -135,7 +137,7 @@ def test_passed_socket(lab, production, wicket, manager):
         assert lab.host.path(SOCKET).is_socket()
         # Whoever connects between two keepers is served by the second one.
         waiting = lab.host.start(*wicket.command("open", "--for", "1s"), name="wicket")
-    keeper = manager.start()
+    keeper = manager.start(*options)
     assert waiting.wait() == 0, waiting.output.text()
     assert keeper.wait(30) == 0
 
@@ -158,7 +160,7 @@ def test_wrong_socket(lab, wicket, manager, path, kind, reason):
 
 def test_reload_keeps_connections(lab, production, wicket, tell):
     """The scope changes under an open window: nobody's connection is cut, nobody slips through."""
-    wicket.configure("responder: {deadline: 20s}\n")
+    wicket.turn_away("responder: {deadline: 20s}\n")
     keeper = wicket.serve()
     kept = KeepAlive(lab.outside, HOST4)  # with production, from before the window
     assert kept.ask().server == "production"
@@ -174,7 +176,7 @@ def test_reload_keeps_connections(lab, production, wicket, tell):
         for number in range(100):
             start = len(keeper.output)
             inside, outside = VISITORS4[number % 2], VISITORS4[1 - number % 2]
-            wicket.configure(
+            wicket.turn_away(
                 f"responder: {{deadline: 20s}}\nredirect: {{sources: [{inside}, {always}]}}\n"
             )
             keeper.signal(signal.SIGHUP)
@@ -200,7 +202,7 @@ def test_reload_keeps_connections(lab, production, wicket, tell):
 
 def test_reload_limits(lab, production, wicket):
     """Limits and answers change in the responder that runs, accounts for the next token."""
-    wicket.configure("{}\n")
+    wicket.turn_away()
     keeper = wicket.serve()
     responder = wicket.responder()
     wicket.add()

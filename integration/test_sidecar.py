@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lab.lab import HOST4, HOST6, VALIDATORS6
 from lab.network import get
+from lab.wicket import PREFIX, new_challenge
 
 HERE = Path(__file__).resolve().parent
 NAME = "www.example.lab"
@@ -83,8 +84,10 @@ def test_it_has_nothing_else(lab, production, sidecar):
 
 
 def test_killed(lab, production, sidecar):
-    sidecar.run("wicket", "open", "--for", "30s")
-    assert get(lab.outside, HOST4).server == "responder"
+    token, key_authorization = new_challenge()
+    sidecar.run("wicket", "add", key_authorization)
+    assert get(lab.outside, HOST4, PREFIX + token).body == key_authorization.encode()
+    assert get(lab.outside, HOST4).server == "production"
     os.kill(sidecar.pid, signal.SIGKILL)
     assert sidecar.keeper.wait_output() != 0
-    assert get(lab.outside, HOST4).server == "production"
+    assert get(lab.outside, HOST4, PREFIX + token).server == "production"

@@ -27,7 +27,7 @@ def assert_answered(lab, token=TOKEN):
 
 
 def test_window_by_hand(lab, production, wicket):
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     wicket.run("open", "--for", "1m")
     assert wicket.status()["stateless"] is True
     assert_answered(lab)
@@ -45,7 +45,7 @@ def test_window_by_hand(lab, production, wicket):
 
 
 def test_registered_token_wins(lab, production, wicket):
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     wicket.run("open")
     wicket.run("add", f"{TOKEN}.{OTHER}")
     assert ask(lab, TOKEN).body == f"{TOKEN}.{OTHER}".encode()
@@ -55,7 +55,7 @@ def test_registered_token_wins(lab, production, wicket):
 
 def test_not_for_a_token_alone(lab, production, wicket):
     """A window that a registered token opens answers that token; no other."""
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     token, key_authorization = wicket.add()
     assert ask(lab, TOKEN).status == 404
     assert wicket.status()["stateless"] is False
@@ -67,7 +67,7 @@ def test_not_for_a_token_alone(lab, production, wicket):
 
 
 def test_run_open(lab, production, wicket):
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     run = lab.host.start(*wicket.command("run", "--open", "--", "sh", "-c", "echo up; exec tail -f /dev/null"))
     run.output.wait_for("^up$")
     assert_answered(lab)
@@ -76,13 +76,14 @@ def test_run_open(lab, production, wicket):
 
 
 def test_without_the_key(lab, production, wicket):
+    wicket.turn_away()
     wicket.run("open")
     assert ask(lab, TOKEN).status == 404
 
 
 def test_survives_a_responder(lab, production, wicket):
     """The responder that follows a dead one is told again."""
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     wicket.run("open")
     os.kill(wicket.responder(), signal.SIGKILL)
     for address in (HOST4, HOST6):

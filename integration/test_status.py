@@ -130,7 +130,7 @@ def test_every_reason_and_who_asked(lab, production, wicket):
 
 
 def test_counters_of_the_window_begin_with_it(lab, production, wicket):
-    wicket.configure("other_requests: not-found\n")
+    wicket.turn_away()
     keeper = wicket.serve()
     for _ in range(2):
         token, _ = wicket.add()

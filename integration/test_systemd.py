@@ -13,6 +13,8 @@ NAME = "www.example.lab"
 UNITS = ["wicket.socket", "wicket.service", "wicket-renew@certbot.service"]
 UNITS += ["wicket-renew@certbot.timer"]
 RENEW = "/usr/local/etc/wicket/renew.d/certbot"
+CONFIG = "/usr/local/etc/wicket/wicket.yaml"
+TURN_AWAY = "other_requests: not-found\n"  # so that an answer tells whether the window is open
 
 
 @pytest.fixture
@@ -91,6 +93,7 @@ def test_access_by_group(lab, machine):
     """A member of the group needs nothing else; a stranger is told which group."""
     machine.run("useradd", "--groups", "wicket", "member")
     machine.run("useradd", "stranger")
+    machine.write(CONFIG, TURN_AWAY)
     machine.systemctl("start", "wicket.socket")
     machine.run("wicket", "open", "--for", "10s", prefix=as_user("member"))
     assert get(lab.outside, HOST4).server == "responder"
@@ -118,14 +121,13 @@ def test_webroot_of_a_member(lab, machine):
 
 def test_reload_and_restart(lab, machine):
     """systemctl reload keeps the window, and a bad file is refused where it is seen."""
-    config = "/usr/local/etc/wicket/wicket.yaml"
     machine.systemctl("start", "wicket.socket")
     machine.run("wicket", "open", "--for", "30s")
-    machine.write(config, "other_requests: https\n")
+    machine.write(CONFIG, "other_requests: https\n")
     machine.systemctl("reload", "wicket.service")
     follow(machine, "wicket.yaml: in force", "-u", "wicket.service")
     assert get(lab.outside, HOST4).status == 308
-    machine.write(config, "other_requests: nonsense\nwindow:\n  leese: 3s\n")
+    machine.write(CONFIG, "other_requests: nonsense\nwindow:\n  leese: 3s\n")
     machine.systemctl("reload", "wicket.service")
     follow(machine, "refused, the previous configuration stays", "-u", "wicket.service")
     errors = machine.journal("-u", "wicket.service", "-p", "err")
@@ -145,7 +147,7 @@ def test_reload_and_restart(lab, machine):
 
 def test_hung_responder_is_replaced(lab, machine):
     """The service's keeper may kill it, of another account, without CAP_KILL."""
-    machine.write("/usr/local/etc/wicket/wicket.yaml", "window: {lease: 1s}\n")
+    machine.write(CONFIG, TURN_AWAY + "window: {lease: 1s}\n")
     machine.systemctl("start", "wicket.socket")
     machine.run("wicket", "open", "--for", "30s")
     machine.systemctl("kill", "--kill-whom=all", "--signal=STOP", "wicket.service")
@@ -161,6 +163,7 @@ def test_hung_keeper_is_replaced(lab, machine):
     machine.write(
         "/etc/systemd/system/wicket.service.d/soon.conf", "[Service]\nWatchdogSec=1s\n"
     )
+    machine.write(CONFIG, TURN_AWAY)
     machine.systemctl("daemon-reload")
     machine.systemctl("start", "wicket.socket")
     machine.run("wicket", "open", "--for", "30s")

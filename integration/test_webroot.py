@@ -26,7 +26,7 @@ class Webroot:
         self.wicket = wicket
         self.lab = wicket.lab
         self.host = wicket.host
-        wicket.configure(CONFIG + config)
+        wicket.turn_away(CONFIG + config)
         self.keeper = None
 
     def serve(self):
@@ -123,7 +123,7 @@ def test_no_directory_is_made_through_a_link(production, wicket):
     elsewhere = wicket.host.path("/mnt/elsewhere")
     elsewhere.mkdir()
     (path / ".well-known").symlink_to("/mnt/elsewhere")
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     keeper = wicket.serve()
     keeper.output.wait_for("the webroot .* is not watched: .well-known is no directory, or a link")
     assert list(elsewhere.iterdir()) == []
@@ -437,7 +437,7 @@ def test_file_system_that_does_not_answer(production, wicket):
     wicket.host.path(WEBROOT).mkdir()
     server = wicket.host.start("/usr/bin/python3", "-c", HANGING, name="fuse server")
     server.output.wait_for("^mounted$")
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     keeper = wicket.serve()
     keeper.output.wait_for("is not watched: webroot: it is on a file system of type fuse")
     token, key_authorization = wicket.add()
@@ -519,7 +519,7 @@ def test_events_are_lost(webroot):
 
 def test_run_needs_no_service(production, wicket):
     """A client that writes files, started by wicket run, with no keeper before or after."""
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     token, key_authorization = new_challenge()
     script = (
         f'd="$WICKET_WEBROOT{PREFIX}"; printf %s {key_authorization} >"$d/{token}"; '
@@ -539,7 +539,7 @@ def test_run_needs_no_service(production, wicket):
 @pytest.mark.parametrize("mode", [0o755, 0o700, 0o2775])
 def test_run_leaves_what_is_behind_a_link(production, wicket, serve, mode):
     """Root's run neither makes nor changes anything where a member's link leads to."""
-    wicket.configure(CONFIG)
+    wicket.turn_away(CONFIG)
     keeper = wicket.serve() if serve else None
     inner = wicket.host.path(WEBROOT + "/.well-known")
     if inner.exists():

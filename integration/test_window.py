@@ -6,12 +6,21 @@ import socket
 
 import pytest
 from lab import network
+from lab.docker import publish
 from lab.lab import BEHIND4, BEHIND6, HOST4, HOST6, OUTSIDE4, VISITORS4, VISITORS6
 from lab.network import KeepAlive
 from lab.production import Production
 from lab.wicket import PREFIX, Wicket, answered_by, new_challenge
 
 BOTH = [HOST4, HOST6]
+
+
+@pytest.fixture
+def wicket(lab):
+    """Turns visitors away, so that an answer tells whether the window is open."""
+    one = Wicket(lab)
+    one.turn_away()
+    return one
 
 
 def test_challenge_is_answered(lab, production, wicket):
@@ -62,7 +71,7 @@ def test_connection_from_before_goes_on(lab, wicket, kind, address):
     visitor.close()
     download.close()
     # One connection each: nobody reconnected behind our back.
-    ports = [port for *_, port, path in production.requests() if path in ("/", "/index.html")]
+    ports = [one.port for one in production.requests() if one.path == "/"]
     assert max(ports.count(port) for port in ports) >= 23
 
 
@@ -143,6 +152,7 @@ def test_forwarded_connections_are_left_alone(make_lab):
     """A router's transit traffic for port 80 is not ours."""
     lab = make_lab(behind=True)
     wicket = Wicket(lab)
+    wicket.turn_away()
     Production(lab, "nginx", host=lab.behind)
     # Nothing of this host itself listens on port 80.
     for address in (BEHIND4, BEHIND6):
@@ -206,41 +216,18 @@ def test_flushing_the_ruleset_changes_nothing(lab, production, wicket):
     wicket.wait_gone()
 
 
-DNAT = f"""
-table ip container {{
-    chain prerouting {{
-        type nat hook prerouting priority -100;
-        fib daddr type local tcp dport 80 dnat to {BEHIND4}:80
-    }}
-    chain postrouting {{
-        type nat hook postrouting priority 100;
-        ip daddr {BEHIND4} masquerade
-    }}
-}}
-table ip6 container {{
-    chain prerouting {{
-        type nat hook prerouting priority -100;
-        fib daddr type local tcp dport 80 dnat to [{BEHIND6}]:80
-    }}
-    chain postrouting {{
-        type nat hook postrouting priority 100;
-        ip6 daddr {BEHIND6} masquerade
-    }}
-}}
-"""
-
-
 @pytest.mark.parametrize("registered", ["before", "after"])
 def test_production_is_a_container(make_lab, registered):
     """Somebody else's DNAT of port 80, as Docker's, whoever registered first."""
     lab = make_lab(behind=True)
     wicket = Wicket(lab)
+    wicket.turn_away()
     Production(lab, "nginx", host=lab.behind)
     if registered == "before":
-        lab.host.nft(DNAT)
+        publish(lab)
     keeper = wicket.serve()
     if registered == "after":
-        lab.host.nft(DNAT)
+        publish(lab)
     for address in BOTH:
         assert network.get(lab.outside, address).server == "production"
     visitor = KeepAlive(lab.outside, HOST4)
@@ -262,7 +249,7 @@ def test_production_is_a_container(make_lab, registered):
 
 def test_only_the_configured_are_redirected(lab, production, wicket):
     """interfaces, addresses and sources narrow a window."""
-    wicket.configure(
+    wicket.turn_away(
         "redirect:\n"
         "  interfaces: [wire]\n"
         f'  addresses: ["{HOST4}", "{HOST6}"]\n'
@@ -281,14 +268,14 @@ def test_only_the_configured_are_redirected(lab, production, wicket):
 
 def test_other_interfaces_and_addresses(lab, production, wicket):
     lab.host.ip("addr add 10.99.1.81/24 dev wire")
-    wicket.configure(f'redirect:\n  addresses: ["{HOST4}"]\n')
+    wicket.turn_away(f'redirect:\n  addresses: ["{HOST4}"]\n')
     wicket.run("open", "--for", "1m")
     assert network.get(lab.outside, HOST4).server == "responder"
     assert network.get(lab.outside, "10.99.1.81").server == "production"
     assert network.get(lab.outside, HOST6).server == "production"
     wicket.run("close")
     wicket.wait_gone()
-    wicket.configure("redirect:\n  interfaces: [elsewhere]\n")
+    wicket.turn_away("redirect:\n  interfaces: [elsewhere]\n")
     wicket.run("open", "--for", "1m")
     assert network.get(lab.outside, HOST4).server == "production"
     wicket.run("close")
@@ -322,7 +309,7 @@ def test_open_ends_by_itself(lab, production, wicket):
 
 def test_limit(lab, production, wicket):
     """No window outlives window.limit, and whoever ran into it waits as long again."""
-    wicket.configure("window:\n  limit: 4s\n  token_lifetime: 4s\n  lease: 1s\n")
+    wicket.turn_away("window:\n  limit: 4s\n  token_lifetime: 4s\n  lease: 1s\n")
     keeper = wicket.serve()
     wicket.run("open", "--for", "1m")
     wicket.add()

@@ -42,7 +42,7 @@ enum link_type {
     LINK_PING,
     LINK_DRAIN,     /* answer LINK_DRAINED once no connection is left, at once if there is none */
     LINK_STATELESS, /* answer every token nobody registered for this account, or no longer */
-    LINK_PASSED,    /* the answer to LINK_PASS, in the order they came */
+    LINK_PASSED,    /* the answer to LINK_PASS */
     /* responder to keeper */
     LINK_READY = 64,
     LINK_PONG,
@@ -116,8 +116,8 @@ struct link_drained {
 };
 
 /*
- * One visitor. `id` is the responder's, never 0 and never the same twice; the keeper answers every
- * LINK_PASS, in order. It reads all it has to know from the socket itself.
+ * One visitor. `id` is the responder's, from 1 on, one more each time; the keeper answers every
+ * LINK_PASS once, mostly in order. It reads all it has to know from the socket itself.
  */
 struct link_pass {
     struct link_header header;

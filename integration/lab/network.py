@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 
 
-def connect(host, address, port=80, source=None, timeout=5):
+def connect(host, address, port=80, source=None, timeout=5, source_port=0):
     """A TCP connection from `host`, from its address `source` if one is given."""
     with host.network():
         return socket.create_connection(
-            (address, port), timeout, source_address=(source, 0) if source else None
+            (address, port), timeout, source_address=(source, source_port) if source else None
         )
 
 
@@ -108,11 +108,21 @@ class KeepAlive:
     def __init__(self, host, address, source=None):
         self._address = address
         self._socket = connect(host, address, source=source)
+        self.port = self._socket.getsockname()[1]
         self._stream = self._socket.makefile("rb")
 
     def ask(self, path="/"):
         self._socket.sendall(request_bytes(path, self._address, keep_alive=True))
         return read_answer(self._stream)
+
+    def wait_cut(self, timeout):
+        """How the connection ends, "end" or "reset", without a word; TimeoutError if it does not."""
+        self._socket.settimeout(timeout)
+        try:
+            assert self._socket.recv(1) == b""
+        except ConnectionResetError:
+            return "reset"
+        return "end"
 
     def close(self):
         with contextlib.suppress(OSError):

@@ -32,6 +32,13 @@ class Wicket:
         self._options = ()
         self.prefix = ()  # of commands, unless they have their own
 
+    def turn_away(self, text=""):
+        """
+        As configure(), and who asks for anything but a challenge gets 404 instead of production:
+        then an answer tells whether a connection was redirected.
+        """
+        self.configure(f"other_requests: not-found\n{text}")
+
     def configure(self, text):
         (self.lab.directory / "wicket.yaml").write_text(text)
         self._options = ("-c", CONFIG)

@@ -10,8 +10,8 @@
 
 enum { OTHERS_MS = 5000, DISTRUST_MS = 10000 };
 /* The attempts: from these addresses with the visitor's port, then again with any port. */
-enum { FROM_LOOPBACK, FROM_DESTINATION, FROM_OTHERS, OTHERS_TRIED = 4 };
-enum { ADDRESSES_TRIED = FROM_OTHERS + OTHERS_TRIED };
+enum { FROM_LOOPBACK, FROM_DESTINATION, FROM_OTHERS, OTHERS_TRIED = 3 };
+enum { FROM_LOOPBACK_AFTER_ALL = FROM_OTHERS + OTHERS_TRIED, ADDRESSES_TRIED };
 
 void pass_sources_init(struct pass_sources *sources)
 {
@@ -36,9 +36,10 @@ static enum redirect_family family_of(sa_family_t family)
 
 void pass_sources_note(struct pass_sources *sources, const struct redirect_counters *counters)
 {
-    for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
-        sources->loopback[i].here =
-            counters->family[i].here > 0 && counters->family[i].elsewhere == 0;
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        sources->loopback[i].here = counters->family[i].here > 0;
+        sources->loopback[i].elsewhere = counters->family[i].elsewhere > 0;
+    }
 }
 
 void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uint64_t now_ms)
@@ -127,11 +128,18 @@ static bool find_other(struct pass_sources *sources, const struct pass_visitor *
     return false;
 }
 
-static bool loopback_works(const struct pass_sources *sources, sa_family_t family, uint64_t now_ms)
+static bool is_proved(const struct pass_sources *sources, sa_family_t family)
+{
+    return sources->loopback[family_of(family)].here;
+}
+
+static bool loopback_may_work(const struct pass_sources *sources, sa_family_t family,
+                              uint64_t now_ms)
 {
     enum redirect_family index = family_of(family);
 
-    return sources->loopback[index].here && now_ms >= sources->loopback[index].distrusted_until_ms;
+    return !sources->loopback[index].elsewhere &&
+           now_ms >= sources->loopback[index].distrusted_until_ms;
 }
 
 static bool find_address(struct pass_sources *sources, const struct pass_visitor *visitor,
@@ -140,7 +148,9 @@ static bool find_address(struct pass_sources *sources, const struct pass_visitor
     *out = (union pass_address){0};
     switch (from) {
     case FROM_LOOPBACK:
-        if (!loopback_works(sources, visitor->from.any.sa_family, now_ms))
+    case FROM_LOOPBACK_AFTER_ALL:
+        if (!loopback_may_work(sources, visitor->from.any.sa_family, now_ms) ||
+            is_proved(sources, visitor->from.any.sa_family) != (from == FROM_LOOPBACK))
             return false;
         set_loopback(out, visitor);
         break;

@@ -22,14 +22,15 @@
  * with it a port that is taken. So once it is known that upstream connections do not leave this
  * host, they come from loopback addresses instead: 127.0.0.0/8 has enough for everybody, and from
  * ::1 the kernel takes a port again after a second (net.ipv4.tcp_tw_reuse is 2 by default, which
- * means loopback). Where somebody's DNAT sends them on to a container, loopback addresses go
- * nowhere: there the other addresses of this host help out.
+ * means loopback). Before it is known they are the last resort, as for a process of this host whose
+ * own address is the only other one. Where somebody's DNAT sends them on to a container, loopback
+ * addresses go nowhere: there the other addresses of this host help out.
  */
 #define PASS_SOURCE_ADDRESSES 16
 
 struct pass_sources {
     struct {
-        bool here; /* upstream connections stay on this host */
+        bool here, elsewhere; /* where upstream connections have gone so far */
         uint64_t distrusted_until_ms;
     } loopback[REDIRECT_FAMILIES];
     uint16_t port_low, port_high, port_next;          /* for those who cannot have the visitor's */

@@ -96,6 +96,7 @@ void batch_end_message(struct batch *batch)
         return;
     const struct nlmsghdr *header = (const void *)(batch->bytes + batch->length);
 
+    batch->last = batch->length;
     batch->length += batch_aligned(header);
     assert(batch->length <= batch->capacity);
     batch->count++;
@@ -103,8 +104,11 @@ void batch_end_message(struct batch *batch)
 
 bool batch_finish(struct batch *batch)
 {
-    if (batch->kind == BATCH_ATOMIC)
+    if (batch->kind == BATCH_ATOMIC && !batch->out_of_memory) {
+        if (batch->count > 1)
+            ((struct nlmsghdr *)(void *)(batch->bytes + batch->last))->nlmsg_flags |= NLM_F_ACK;
         batch_add_boundary(batch, NFNL_MSG_BATCH_END);
+    }
     return !batch->out_of_memory;
 }
 

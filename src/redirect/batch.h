@@ -9,6 +9,9 @@
 /*
  * Netlink messages sent in one go: an atomic nftables batch (BEGIN, commands, END; the kernel
  * commits all of it or none), or a lone query. The sequence numbers are written when it is sent.
+ *
+ * The kernel goes through all commands even when one fails, and then answers in their order. One
+ * ack, of the last command, is enough to know that it has answered: an error comes without asking.
  */
 
 enum batch_kind { BATCH_ATOMIC, BATCH_QUERY };
@@ -25,6 +28,7 @@ struct batch {
     bool out_of_memory; /* sticky: then it must not be sent */
     uint8_t *bytes;
     size_t length, capacity;
+    size_t last;                  /* where the last message begins */
     struct batch_object *objects; /* one a message */
     size_t count, object_capacity;
 };
@@ -37,13 +41,15 @@ void batch_deinit(struct batch *batch);
 /* The same of a message of many set elements, whose list is one attribute of 64 KiB at most. */
 #define BATCH_ROOM_ELEMENTS ((size_t)32 * 1024)
 
-/* Begins a command of nftables' `type` (NFT_MSG_*) with room for `room` bytes in all; NULL when out
- * of memory. Valid until batch_end_message, which must follow. */
+/* Begins a message of nftables' `type` (NFT_MSG_*) with room for `room` bytes in all; NULL when out
+ * of memory. Valid until batch_end_message, which must follow. A command of an atomic batch does
+ * not ask for an ack. */
 struct nlmsghdr *batch_begin_message(struct batch *batch, uint16_t type, uint16_t flags,
                                      size_t room, struct batch_object object);
 void batch_end_message(struct batch *batch);
 
-/* Writes the END of an atomic batch. Returns false when memory ran out on the way. */
+/* Lets the last command of an atomic batch ask for an ack, and writes the END. Returns false when
+ * memory ran out on the way. */
 bool batch_finish(struct batch *batch);
 
 /* Gives the messages the sequence numbers from `first` on. */

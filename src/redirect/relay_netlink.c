@@ -65,11 +65,10 @@ static void put_message(struct batch *batch, const struct family *family, bool m
                         const struct redirect_relay *relays, size_t count, size_t wanted)
 {
     const char *name = map ? family->map : family->set;
-    struct nlmsghdr *header =
-        batch_begin_message(batch, added ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
-                            added ? NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK : NLM_F_ACK,
-                            MESSAGE_ROOM + wanted * ELEMENT_ROOM,
-                            (struct batch_object){.kind = map ? "map" : "set", .name = name});
+    struct nlmsghdr *header = batch_begin_message(
+        batch, added ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+        added ? NLM_F_CREATE | NLM_F_EXCL : 0, MESSAGE_ROOM + wanted * ELEMENT_ROOM,
+        (struct batch_object){.kind = map ? "map" : "set", .name = name});
     uint16_t element = 0;
 
     if (!header)

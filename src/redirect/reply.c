@@ -19,7 +19,7 @@ bool reply_init(struct reply *reply, uint32_t port, uint32_t first, size_t count
         .first = first,
         .count = count,
         .atomic = atomic,
-        .outstanding = atomic ? count - 2 : count,
+        .outstanding = atomic ? count > 2 : count,
         .answered = calloc(count, 1),
     };
     return reply->answered != NULL;
@@ -34,6 +34,12 @@ void reply_deinit(struct reply *reply)
 static bool reply_is_boundary(const struct reply *reply, size_t message)
 {
     return reply->atomic && (message == 0 || message == reply->count - 1);
+}
+
+/* The last command of a batch, and every query. */
+static bool reply_is_awaited(const struct reply *reply, size_t message)
+{
+    return !reply->atomic || message == reply->count - 2;
 }
 
 static void reply_take_text(struct reply *reply, const struct nlattr *attribute)
@@ -81,10 +87,10 @@ static void reply_take_outcome(struct reply *reply, const struct nlmsghdr *heade
     if (reply->answered[message])
         return;
     reply->answered[message] = 1;
-    if (!reply_is_boundary(reply, message))
+    if (reply_is_boundary(reply, message))
+        reply->refused |= error_number != 0;
+    else if (reply_is_awaited(reply, message))
         reply->outstanding--;
-    else if (error_number != 0)
-        reply->refused = true;
     /* The first that failed, in the order of the batch: the rest follow from it. */
     if (error_number == 0 || (reply->error_number != 0 && reply->error_message <= message))
         return;

@@ -11,9 +11,10 @@ struct nlmsghdr;
  * The kernel's answers to the messages of one batch, matched by sequence number. Pure: bytes in,
  * state out. Message i has the sequence number `first` + i.
  *
- * Every command of an atomic batch is answered by an NLMSG_ERROR, which with number 0 is the ack;
- * BEGIN and END are answered only when the batch as a whole is refused, and then nothing else need
- * follow. A query is answered by data and an ack (one object) or NLMSG_DONE (a dump).
+ * The last command of an atomic batch is answered by an NLMSG_ERROR, which with number 0 is the
+ * ack; so are, before it, those commands that failed. BEGIN and END are answered only when the
+ * batch as a whole is refused, and then nothing else need follow. A query is answered by data and
+ * an ack (one object) or NLMSG_DONE (a dump).
  */
 
 #define REPLY_TEXT_MAX 200
@@ -24,7 +25,7 @@ struct reply {
     size_t count;
     bool atomic;                     /* message 0 and the last are BEGIN and END */
     uint8_t *answered;               /* one a message; owned */
-    size_t outstanding;              /* commands without an answer */
+    size_t outstanding;              /* answers to wait for */
     bool refused;                    /* the batch as a whole */
     bool lost;                       /* the kernel dropped answers: the outcome is unknown */
     bool interrupted;                /* a dump was changed while it was read */

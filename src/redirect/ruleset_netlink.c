@@ -31,8 +31,8 @@ static void create_table(struct batch *batch, bool owner)
 {
     struct nftnl_table *table = nftnl_table_alloc();
     struct nlmsghdr *header =
-        batch_begin_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
-                            BATCH_ROOM, (struct batch_object){.kind = "table"});
+        batch_begin_message(batch, NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
+                            (struct batch_object){.kind = "table"});
 
     if (table && header) {
         nftnl_table_set_str(table, NFTNL_TABLE_NAME, REDIRECT_TABLE);
@@ -58,10 +58,10 @@ static void create_timeout(struct batch *batch, const struct ruleset_timeout *de
         [NFTNL_CTTIMEOUT_TCP_UNACK] = 300,
     };
     struct nftnl_obj *object = nftnl_obj_alloc();
-    struct nlmsghdr *header = batch_begin_message(
-        batch, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, BATCH_ROOM,
-        (struct batch_object){"ct timeout", description->name,
-                              "nft_ct, with CONFIG_NF_CONNTRACK_TIMEOUT"});
+    struct nlmsghdr *header =
+        batch_begin_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
+                            (struct batch_object){"ct timeout", description->name,
+                                                  "nft_ct, with CONFIG_NF_CONNTRACK_TIMEOUT"});
 
     if (object && header) {
         nftnl_obj_set_str(object, NFTNL_OBJ_TABLE, REDIRECT_TABLE);
@@ -84,7 +84,7 @@ static void create_chain(struct batch *batch, const struct ruleset_chain *descri
 {
     struct nftnl_chain *chain = nftnl_chain_alloc();
     struct nlmsghdr *header = batch_begin_message(
-        batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, BATCH_ROOM,
+        batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
         (struct batch_object){"chain", description->name,
                               description->nat ? "nft_chain_nat, nf_nat, nf_conntrack"
                                                : "nf_tables, nf_tables_inet"});
@@ -124,7 +124,7 @@ static void create_rule(struct batch *batch, const char *chain,
 {
     struct nftnl_rule *rule = nftnl_rule_alloc();
     struct nlmsghdr *header = batch_begin_message(
-        batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, BATCH_ROOM,
+        batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, BATCH_ROOM,
         (struct batch_object){
             "rule of chain", chain,
             "nft_fib_inet, nft_redir, nft_ct, nft_nat, nft_objref, nf_conntrack"});
@@ -158,11 +158,11 @@ void ruleset_netlink_create(struct batch *batch, const struct ruleset *ruleset, 
     }
 }
 
-static void table_message(struct batch *batch, uint16_t type)
+static void table_message(struct batch *batch, uint16_t type, uint16_t flags)
 {
     struct nftnl_table *table = nftnl_table_alloc();
-    struct nlmsghdr *header = batch_begin_message(batch, type, NLM_F_ACK, BATCH_ROOM,
-                                                  (struct batch_object){.kind = "table"});
+    struct nlmsghdr *header =
+        batch_begin_message(batch, type, flags, BATCH_ROOM, (struct batch_object){.kind = "table"});
 
     if (table && header) {
         nftnl_table_set_str(table, NFTNL_TABLE_NAME, REDIRECT_TABLE);
@@ -177,12 +177,12 @@ static void table_message(struct batch *batch, uint16_t type)
 /* delete table inet wicket */
 void ruleset_netlink_delete_table(struct batch *batch)
 {
-    table_message(batch, NFT_MSG_DELTABLE);
+    table_message(batch, NFT_MSG_DELTABLE, 0);
 }
 
 void ruleset_netlink_ask_table(struct batch *batch)
 {
-    table_message(batch, NFT_MSG_GETTABLE);
+    table_message(batch, NFT_MSG_GETTABLE, NLM_F_ACK);
 }
 
 void ruleset_netlink_ask_rules(struct batch *batch)

@@ -53,10 +53,10 @@ static bool set_describe(struct nftnl_set *set, const struct ruleset_set *descri
 static void create_set(struct batch *batch, const struct ruleset_set *description, uint32_t id)
 {
     struct nftnl_set *set = nftnl_set_alloc();
-    struct nlmsghdr *header = batch_begin_message(
-        batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, BATCH_ROOM,
-        (struct batch_object){description->map ? "map" : "set", description->name,
-                              "nf_tables_set"});
+    struct nlmsghdr *header =
+        batch_begin_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
+                            (struct batch_object){description->map ? "map" : "set",
+                                                  description->name, "nf_tables_set"});
     uint32_t flags = (description->map ? NFT_SET_MAP : 0U) |
                      (description->timeout ? NFT_SET_TIMEOUT : 0U) |
                      (description->interval ? NFT_SET_INTERVAL : 0U) |
@@ -104,7 +104,7 @@ static void elements_send(struct element_message *message, uint16_t type, uint16
     if (!message->set)
         return;
     struct nlmsghdr *header =
-        batch_begin_message(message->batch, type, (uint16_t)(flags | NLM_F_ACK), room,
+        batch_begin_message(message->batch, type, flags, room,
                             (struct batch_object){.kind = "set", .name = message->name});
     if (header) {
         nftnl_set_elems_nlmsg_build_payload(header, message->set);
@@ -227,7 +227,7 @@ static void set_message(struct batch *batch, uint16_t type, uint16_t flags, cons
 /* flush set inet wicket SET */
 void set_netlink_flush(struct batch *batch, const char *set)
 {
-    set_message(batch, NFT_MSG_DELSETELEM, NLM_F_ACK, set);
+    set_message(batch, NFT_MSG_DELSETELEM, 0, set);
 }
 
 void set_netlink_ask_elements(struct batch *batch, const char *set)

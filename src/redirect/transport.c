@@ -66,15 +66,19 @@ void transport_start_clock(struct transport *transport)
 }
 
 /* A netlink message must fit into the send buffer whole. */
-static void transport_make_room(const struct transport *transport, size_t length)
+static void transport_make_room(struct transport *transport, size_t length)
 {
     int fd = mnl_socket_get_fd(transport->socket);
     int have = 0;
     int want = (int)length + 4096;
     socklen_t size = sizeof(have);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && have >= want)
+    if (transport->room >= (size_t)want)
         return;
+    if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && have >= want) {
+        transport->room = (size_t)have;
+        return;
+    }
     /* What does not work here is told by the send. */
     if (setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &want, sizeof(want)) < 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &want, sizeof(want));

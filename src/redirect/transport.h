@@ -11,7 +11,7 @@
 struct mnl_socket;
 
 /*
- * The netlink socket to nftables: sends a batch and waits until every message of it is answered.
+ * The netlink socket to nftables: sends a batch and waits until the kernel has answered it.
  * The socket is close-on-exec, since an inherited copy keeps an owned table alive.
  */
 
@@ -24,6 +24,7 @@ struct transport {
     uint32_t sequence;   /* of the next message */
     int64_t deadline_ns; /* monotonic */
     uint8_t *buffer;     /* TRANSPORT_BUFFER */
+    size_t room;         /* what the socket's send buffer is known to take */
 };
 
 enum failure_kind {

@@ -108,6 +108,10 @@ static void relay_refuse(struct relays *relays, struct relay *relay)
 {
     if (!relay->loopback)
         relays->refused++;
+    /* The question that the keeper does not read has a copy of the socket, which closing ours would
+     * leave open. */
+    if (relay->state == RELAY_ASKED)
+        (void)shutdown(relay->visitor.fd, SHUT_RDWR);
     relay_reset(relays, relay);
 }
 
@@ -379,11 +383,13 @@ bool relays_answer(struct relays *relays, uint64_t id, int fd, int failure, bool
 {
     struct relay *relay = relays->lists[RELAY_ASKED];
 
-    /* Answers come in the order of the questions; who has given up is not in the list any more. */
+    /* In the order of the questions, mostly. */
+    while (relay && relay->id < id)
+        relay = relay->next;
     if (!relay || relay->id != id) {
         if (fd >= 0)
             close(fd);
-        return id <= relays->last_id && (!relay || id < relay->id);
+        return id <= relays->last_id; /* it has given up */
     }
     relay->production.fd = fd;
     if (failure != 0) {

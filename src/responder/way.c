@@ -1,12 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "responder/way.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <strings.h>
 
 #include "wicket/challenge.h"
 
 #define PREFIX_LENGTH (sizeof(CHALLENGE_PATH_PREFIX) - 1)
+
+/* Those of RFC 9110 section 9.3, and PATCH. A first word that is none of them is no request for a
+ * challenge, nor is it HTTP at all perhaps: it need not be waited for. */
+static const char *const methods[] = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+};
+
+/* `whole`: there is nothing more of it to come. */
+static bool is_method(const char *text, size_t length, bool whole)
+{
+    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strncmp(methods[i], text, length) == 0 && (!whole || methods[i][length] == '\0'))
+            return true;
+    }
+    return false;
+}
 
 /* A target that is whole. */
 static enum way way_of_target(const struct tokens *tokens, const struct target *target)
@@ -57,6 +74,8 @@ static enum way way_of_beginning(const struct tokens *tokens, const char *bytes,
     const char *space = method < end ? memchr(method, ' ', (size_t)(end - method)) : NULL;
     struct target target;
 
+    if (method < end && !is_method(method, (size_t)((space ? space : end) - method), space != NULL))
+        return WAY_PASS;
     if (!space || space + 1 == end)
         return WAY_WAIT;
     const char *text = space + 1;
@@ -79,7 +98,9 @@ enum way way_find(const struct tokens *tokens, const char *bytes, size_t length,
 {
     switch (head_parse(head, bytes, length)) {
     case HEAD_COMPLETE:
-        return way_of_target(tokens, &head->parts);
+        return is_method(head->method, head->method_length, true)
+                   ? way_of_target(tokens, &head->parts)
+                   : WAY_PASS;
     case HEAD_REFUSED:
         return WAY_PASS;
     case HEAD_INCOMPLETE:

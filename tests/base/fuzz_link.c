@@ -24,7 +24,7 @@ static void check_accepted(const union link_message *message)
         require(message->setup.sidecar || (message->setup.uid != 0 && message->setup.gid != 0));
         require(message->setup.undecided_per_address >= 1);
         require(message->setup.undecided_per_address <= message->setup.undecided);
-        require(message->setup.deadline_ms > 0);
+        require(message->setup.deadline_ms > 0 && message->setup.first_byte_ms > 0);
         break;
     case LINK_TOKEN:
         require(challenge_parse(&challenge, message->token.key_authorization,
@@ -42,12 +42,23 @@ static void check_accepted(const union link_message *message)
         require(challenge_is_token(message->validation.token, strlen(message->validation.token)));
         break;
     case LINK_PONG:
-        require((message->pong.exhausted & ~3u) == 0 && message->pong.reserved == 0);
+        require((message->pong.exhausted & ~7u) == 0 && message->pong.reserved == 0);
+        require(message->pong.passing <= message->pong.connections);
+        break;
+    case LINK_DRAINED:
+        require(message->drained.sequence != 0);
+        break;
+    case LINK_PASS:
+        require(message->pass.id != 0 && link_message_carries(message));
+        break;
+    case LINK_PASSED:
+        require(message->passed.id != 0);
+        require(!message->passed.connected || link_message_carries(message));
         break;
     case LINK_PING:
     case LINK_DRAIN:
     case LINK_READY:
-    case LINK_DRAINED:
+    case LINK_CROWDED:
         break;
     }
 }

@@ -35,8 +35,15 @@ static size_t expected_length(enum link_type type)
     case LINK_VALIDATION:
         return sizeof(struct link_validation);
     case LINK_DRAIN:
-    case LINK_READY:
+        return sizeof(struct link_drain);
     case LINK_DRAINED:
+        return sizeof(struct link_drained);
+    case LINK_PASS:
+        return sizeof(struct link_pass);
+    case LINK_PASSED:
+        return sizeof(struct link_passed);
+    case LINK_READY:
+    case LINK_CROWDED:
         return sizeof(struct link_plain);
     }
     return 0;
@@ -51,6 +58,7 @@ static size_t make_good(union link_message *message, enum link_type type)
         message->setup.gid = 1;
         message->setup.undecided = 1024;
         message->setup.undecided_per_address = 32;
+        message->setup.first_byte_ms = 1000;
         message->setup.deadline_ms = 10000;
     } else if (type == LINK_TOKEN) {
         strcpy(message->token.key_authorization, "token." THUMBPRINT);
@@ -59,6 +67,12 @@ static size_t make_good(union link_message *message, enum link_type type)
     } else if (type == LINK_VALIDATION) {
         message->validation.family = AF_INET;
         strcpy(message->validation.token, "token");
+    } else if (type == LINK_DRAINED) {
+        message->drained.sequence = 1;
+    } else if (type == LINK_PASS) {
+        message->pass.id = 1;
+    } else if (type == LINK_PASSED) {
+        message->passed.id = 1;
     }
     return link_message_length((uint16_t)type);
 }
@@ -230,8 +244,48 @@ static void test_validation_and_pong(void **state)
     message.pong.reserved = 1;
     expect(&message, "bad link message: pong: reserved is 1: it must be from 0 to 0");
     make_good(&message, LINK_PONG);
-    message.pong.exhausted = 4;
-    expect(&message, "bad link message: pong: exhausted is 4: it must be from 0 to 3");
+    message.pong.exhausted = 8;
+    expect(&message, "bad link message: pong: exhausted is 8: it must be from 0 to 7");
+    make_good(&message, LINK_PONG);
+    message.pong.connections = 2;
+    message.pong.passing = 2;
+    expect(&message, "");
+    message.pong.passing = 3;
+    expect(&message, "bad link message: pong: passing is 3, over connections, 2");
+}
+
+static void test_passing(void **state)
+{
+    union link_message message;
+
+    (void)state;
+    make_good(&message, LINK_PASS);
+    expect(&message, "");
+    assert_true(link_message_carries(&message));
+    message.pass.id = 0;
+    expect(&message, "bad link message: pass: id is 0: it must be from 1 to 18446744073709551615");
+
+    make_good(&message, LINK_PASSED);
+    message.passed.connected = 1;
+    expect(&message, "");
+    assert_true(link_message_carries(&message));
+    message.passed.failure = ECONNREFUSED;
+    expect(&message, "bad link message: passed: connected and failed at once");
+    message.passed.connected = 0;
+    expect(&message, "");
+    assert_false(link_message_carries(&message));
+    message.passed.failure = 4096;
+    expect(&message, "bad link message: passed: failure is 4096: it must be from 0 to 4095");
+
+    make_good(&message, LINK_DRAIN);
+    message.drain.sequence = 7;
+    message.drain.idle_ms = 300000;
+    expect(&message, "");
+    assert_false(link_message_carries(&message));
+    make_good(&message, LINK_DRAINED);
+    message.drained.sequence = 0;
+    expect(&message,
+           "bad link message: drained: sequence is 0: it must be from 1 to 18446744073709551615");
 }
 
 static void test_round_trip(void **state)
@@ -247,17 +301,17 @@ static void test_round_trip(void **state)
         union link_message received;
         make_good(&sent, (enum link_type)type);
         memset(&received, 0xff, sizeof(received));
-        assert_int_equal(link_send(fds[0], &sent), length);
-        assert_int_equal(link_receive(fds[1], &received), length);
+        assert_int_equal(link_send(fds[0], &sent, -1), length);
+        assert_int_equal(link_receive(fds[1], &received, NULL), length);
         assert_memory_equal(&received, &sent, sizeof(sent));
     }
     close(fds[0]);
     union link_message message;
-    assert_int_equal(link_receive(fds[1], &message), 0);
+    assert_int_equal(link_receive(fds[1], &message, NULL), 0);
     close(fds[1]);
 }
 
-/* The responder is handed nothing once it runs. */
+/* Whoever wants none is handed none. */
 static void test_no_descriptor_is_taken(void **state)
 {
     (void)state;
@@ -269,7 +323,7 @@ static void test_no_descriptor_is_taken(void **state)
     int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
     assert_true(next >= 0);
     assert_int_equal(control_send(fds[0], &control, next), sizeof(struct control_plain));
-    assert_int_equal(link_receive(fds[1], &message), -1);
+    assert_int_equal(link_receive(fds[1], &message, NULL), -1);
     assert_int_equal(errno, EBADMSG);
     assert_int_equal(fcntl(next + 1, F_GETFD), -1);
     close(next);
@@ -280,10 +334,15 @@ static void test_no_descriptor_is_taken(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_type), cmocka_unit_test(test_not_the_control_protocol),
-        cmocka_unit_test(test_setup),      cmocka_unit_test(test_token),
-        cmocka_unit_test(test_stateless),  cmocka_unit_test(test_validation_and_pong),
-        cmocka_unit_test(test_round_trip), cmocka_unit_test(test_no_descriptor_is_taken),
+        cmocka_unit_test(test_every_type),
+        cmocka_unit_test(test_not_the_control_protocol),
+        cmocka_unit_test(test_setup),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_stateless),
+        cmocka_unit_test(test_validation_and_pong),
+        cmocka_unit_test(test_passing),
+        cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_no_descriptor_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ void rig_init(struct rig *rig)
         .lease_ms = RIG_LEASE_MS,
         .limit_ms = RIG_LIMIT_MS,
         .drain_ms = RIG_DRAIN_MS,
+        .stop_ms = RIG_STOP_MS,
     };
 
     window_init(&rig->window, &options);

@@ -12,6 +12,7 @@
 #define RIG_LEASE_MS 6000
 #define RIG_LIMIT_MS 600000
 #define RIG_DRAIN_MS 30000
+#define RIG_STOP_MS  20000
 #define RIG_UID      1000
 
 struct rig {

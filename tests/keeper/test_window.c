@@ -121,7 +121,7 @@ static struct window_reason *start_at(struct rig *rig, enum start start)
         rig_tick_at(rig, rig->now_ms + WINDOW_LINGER_MS);
     if (start == LEFT) {
         window_stop(&rig->window, rig->now_ms);
-        window_drained(&rig->window, rig->now_ms);
+        window_drained(&rig->window, rig->now_ms, window_drain_sequence(&rig->window));
         assert_true((rig_actions(rig) & WINDOW_DO_LEAVE) != 0);
     }
     (void)rig_actions(rig);
@@ -161,7 +161,7 @@ static void happen(struct rig *rig, enum event event, struct window_reason *reas
         rig_pong(rig);
         break;
     case DRAINED:
-        window_drained(window, now_ms);
+        window_drained(window, now_ms, window_drain_sequence(window));
         break;
     case TAKEN:
         window_lease_taken(window, now_ms);
@@ -170,7 +170,7 @@ static void happen(struct rig *rig, enum event event, struct window_reason *reas
         window_lease_refused(window, now_ms, WINDOW_HOLD_PRESSURE);
         break;
     case BLOCKED:
-        window_blocked(window, now_ms);
+        window_blocked(window, now_ms, WINDOW_END_BLOCKED);
         break;
     case PING:
         window_ping(window, now_ms);
@@ -231,7 +231,7 @@ static void whole_life(void **state)
     /* Nothing is asked before the last deferred handshake can have come. */
     assert_int_equal(window_next_ms(&rig.window), shut_ms + WINDOW_LINGER_MS);
     rig_tick_at(&rig, shut_ms + WINDOW_LINGER_MS - 1);
-    window_drained(&rig.window, rig.now_ms);
+    window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     assert_int_equal(rig_actions(&rig), 0);
     assert_int_equal(rig.window.state, WINDOW_DRAINING);
     rig_tick_at(&rig, shut_ms + WINDOW_LINGER_MS);
@@ -240,7 +240,7 @@ static void whole_life(void **state)
 
     rig.now_ms += 50;
     assert_false(window_is_idle(&rig.window, rig.now_ms));
-    window_drained(&rig.window, rig.now_ms);
+    window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     assert_int_equal(rig.window.state, WINDOW_ARMED);
     assert_int_equal(rig_actions(&rig), 0);
     assert_int_equal(window_next_ms(&rig.window), WINDOW_FOREVER);
@@ -292,7 +292,7 @@ static void reopening_starts_from_the_pong(void **state)
         assert_int_equal(rig.window.windows, 2);
         assert_int_equal(rig.window.hold, WINDOW_HOLD_RESPONDER);
         assert_int_equal(rig_actions(&rig), WINDOW_DO_PING);
-        window_drained(&rig.window, rig.now_ms);
+        window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
         assert_int_equal(rig.window.state, WINDOW_OPEN);
         rig_pong(&rig);
         assert_int_equal(rig_actions(&rig), WINDOW_DO_ARM);
@@ -350,7 +350,7 @@ static void stop_drains_first(void **state)
     assert_int_equal(rig_ended(&rig, WINDOW_END_STOPPED), 2);
     rig_tick_at(&rig, window_next_ms(&rig.window));
     assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
-    window_drained(&rig.window, rig.now_ms);
+    window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
     rig_deinit(&rig);
 }

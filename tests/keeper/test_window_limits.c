@@ -145,7 +145,7 @@ static void limit_ends_all_and_is_paid_for(void **state)
     }
     /* Nor may the keeper leave and forget it. */
     rig_tick_at(&rig, limit_ms + WINDOW_LINGER_MS);
-    window_drained(&rig.window, rig.now_ms);
+    window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     assert_int_equal(rig.window.state, WINDOW_ARMED);
     assert_false(window_is_idle(&rig.window, rig.now_ms));
     assert_int_equal(window_next_ms(&rig.window), limit_ms + RIG_LIMIT_MS);
@@ -263,7 +263,7 @@ static void blocked_cools_off(void **state)
     (void)rig_actions(&rig);
     rig.now_ms += 500;
     uint64_t blocked_ms = rig.now_ms;
-    window_blocked(&rig.window, blocked_ms);
+    window_blocked(&rig.window, blocked_ms, WINDOW_END_BLOCKED);
     assert_int_equal(rig_actions(&rig), WINDOW_DO_SHUT);
     assert_int_equal(rig_ended(&rig, WINDOW_END_BLOCKED), 2);
     assert_int_equal(rig.window.state, WINDOW_DRAINING);
@@ -271,7 +271,7 @@ static void blocked_cools_off(void **state)
     assert_int_equal(rig_refused(&rig, WINDOW_TOKEN, 9, &until_ms), WINDOW_REFUSED_BLOCKED);
     assert_int_equal(until_ms, blocked_ms + WINDOW_BLOCKED_MS);
     rig_tick_at(&rig, blocked_ms + WINDOW_LINGER_MS);
-    window_drained(&rig.window, rig.now_ms);
+    window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     (void)rig_actions(&rig);
     assert_false(window_is_idle(&rig.window, rig.now_ms));
     assert_int_equal(window_next_ms(&rig.window), blocked_ms + WINDOW_BLOCKED_MS);
@@ -291,7 +291,7 @@ static void blocked_is_remembered_while_draining(void **state)
     (void)state;
     rig_init(&rig);
     window_release(&rig.window, rig.now_ms, rig_lease(&rig));
-    window_blocked(&rig.window, rig.now_ms);
+    window_blocked(&rig.window, rig.now_ms, WINDOW_END_BLOCKED);
     assert_int_equal(rig.window.state, WINDOW_DRAINING);
     assert_int_equal(rig_refused(&rig, WINDOW_TOKEN, 9, &until_ms), WINDOW_REFUSED_BLOCKED);
     assert_int_equal(until_ms, rig.now_ms + WINDOW_BLOCKED_MS);

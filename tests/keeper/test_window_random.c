@@ -254,7 +254,7 @@ static void drained(struct model *model)
         model->had_lease = false;
         model->tally.drained++;
     }
-    window_drained(&model->window, model->now_ms);
+    window_drained(&model->window, model->now_ms, window_drain_sequence(&model->window));
 }
 
 static void happen(struct model *model)
@@ -283,7 +283,7 @@ static void happen(struct model *model)
         /* When nothing is open or draining, no connection can have been lost. */
         if (model->window.state != WINDOW_ARMED)
             model->blocked_until_ms = model->now_ms + WINDOW_BLOCKED_MS;
-        window_blocked(&model->window, model->now_ms);
+        window_blocked(&model->window, model->now_ms, WINDOW_END_BLOCKED);
         HOLDS(model, model->window.state != WINDOW_OPEN);
     } else if (what == 999 || model->stops > 0) {
         window_stop(&model->window, model->now_ms);

@@ -27,11 +27,12 @@ static void take(const struct nlmsghdr *header, void *context)
 
 static void check(const struct reply *reply)
 {
+    size_t awaited = reply->atomic ? reply->count - 2 : 0; /* from here on */
     size_t answered = 0;
 
-    for (size_t i = reply->atomic; i < reply->count - reply->atomic; i++)
+    for (size_t i = awaited; i < reply->count - reply->atomic; i++)
         answered += reply->answered[i];
-    assert(answered + reply->outstanding == reply->count - 2 * (size_t)reply->atomic);
+    assert(answered + reply->outstanding == (reply->atomic ? 1 : reply->count));
     assert(reply->error_number >= 0 && reply->error_number <= 4095);
     assert(reply->error_message < reply->count);
     assert(memchr(reply->error_text, '\0', sizeof(reply->error_text)));

@@ -69,6 +69,18 @@ static char *list(const char *table)
     return text;
 }
 
+/* Its rules as the expressions that the kernel runs. */
+static char *list_expressions(const char *table)
+{
+    char command[192];
+
+    snprintf(command, sizeof(command),
+             "nft --debug=netlink list table inet %s | sed -nE '/^  \\[/p; s/^inet %s ([a-z]+) .*"
+             "/\\1/p'",
+             table, table);
+    return lab_output(command);
+}
+
 static void load_text(const struct config *config, bool lease)
 {
     struct error error;
@@ -98,6 +110,12 @@ static void test_is_what_the_text_says(void **state)
             char *loaded = list("other");
             assert_string_equal(installed, loaded);
             assert_true((strstr(installed, "80 timeout 1m") != NULL) == lease);
+            free(installed);
+            free(loaded);
+            installed = list_expressions("wicket");
+            loaded = list_expressions("other");
+            assert_non_null(strstr(installed, "\n  [ redir proto_min reg 1"));
+            assert_string_equal(installed, loaded);
             free(installed);
             free(loaded);
             assert_true(lab_shell("nft delete table inet other"));

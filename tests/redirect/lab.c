@@ -124,8 +124,7 @@ int lab_teardown(void **state)
     return 0;
 }
 
-/* A numeric address as a socket address; its length. */
-static socklen_t parse(struct sockaddr_storage *out, const char *address, uint16_t port)
+socklen_t lab_parse(struct sockaddr_storage *out, const char *address, uint16_t port)
 {
     struct sockaddr_in *v4 = (struct sockaddr_in *)out;
     struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
@@ -147,11 +146,11 @@ static int try_connect(const struct lab *lab, enum lab_place from, const char *a
                        uint16_t port, uint16_t source_port)
 {
     struct sockaddr_storage to, own;
-    socklen_t length = parse(&to, address, port);
+    socklen_t length = lab_parse(&to, address, port);
 
     int fd = lab_socket(lab, from, to.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     if (source_port != 0) {
-        parse(&own, to.ss_family == AF_INET ? "0.0.0.0" : "::", source_port);
+        lab_parse(&own, to.ss_family == AF_INET ? "0.0.0.0" : "::", source_port);
         assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);
     }
     if (connect(fd, (const struct sockaddr *)&to, length) == 0 || errno == EINPROGRESS)

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "redirect/redirect.h"
 #include "wicket/config.h"
@@ -42,6 +43,9 @@ char *lab_output(const char *command);
 
 /* A socket in that place's namespace. */
 int lab_socket(const struct lab *lab, enum lab_place place, int domain, int type, int protocol);
+
+/* A numeric address as a socket address; its length. */
+socklen_t lab_parse(struct sockaddr_storage *out, const char *address, uint16_t port);
 
 /* A connection that is under way, non-blocking. source_port 0: any. */
 int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,

@@ -263,6 +263,39 @@ static void test_what_is_gone_already(void **state)
     redirect_destroy(redirect);
 }
 
+/* Whether the caller is told that it was wrong about its relays, and not that the table is bad. */
+static void test_relays_at_odds(void **state)
+{
+    static const struct {
+        struct step step;
+        bool adds, removes;
+        int exit_code;
+    } cases[] = {
+        {{.number = EEXIST, .kind = "set", .name = "passing4"}, true, false, EX_DATAERR},
+        {{.number = ENOENT, .kind = "map", .name = "relay4"}, false, true, EX_DATAERR},
+        {{.number = ENOENT, .kind = "map", .name = "relay4"}, true, true, EX_DATAERR},
+        {{.number = ENOENT, .kind = "set", .name = "passing4"}, true, false, EX_UNAVAILABLE},
+        {{.number = ENOENT, .refused = true}, false, true, EX_UNAVAILABLE},
+        {{.number = EPERM, .kind = "set", .name = "passing4"}, true, true, EX_CANTCREAT},
+        {{.number = ENOMEM, .kind = "map", .name = "relay4"}, true, false, EX_TEMPFAIL},
+    };
+    const struct redirect_relay relay = {.family = AF_INET, .port = 40000};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct config config;
+        struct error error;
+        struct redirect *redirect = begin(&config, false, &cases[i].step, 1);
+
+        assert_int_equal(
+            redirect_relay(redirect, &relay, cases[i].adds, &relay, cases[i].removes, &error), -1);
+        assert_int_equal(error.exit_code, cases[i].exit_code);
+        assert_int_equal(redirect_relay(redirect, &relay, 0, NULL, 0, &error), 0);
+        assert_int_equal(kernel.next, 1); /* nothing to do, nobody asked */
+        redirect_destroy(redirect);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -272,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_table_never_settles),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_what_is_gone_already),
+        cmocka_unit_test(test_relays_at_odds),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

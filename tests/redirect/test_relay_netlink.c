@@ -70,9 +70,9 @@ static void assert_message(const struct nlmsghdr *header, const struct expectati
         if (relays[i].family == expected->family)
             add_element(set, expected, &relays[i]);
     memset(bytes, 0, sizeof(bytes));
-    struct nlmsghdr *wanted = nftnl_nlmsg_build_hdr(
-        bytes, expected->added ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM, NFPROTO_INET,
-        expected->added ? NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK : NLM_F_ACK, 0);
+    struct nlmsghdr *wanted =
+        nftnl_nlmsg_build_hdr(bytes, expected->added ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
+                              NFPROTO_INET, expected->added ? NLM_F_CREATE | NLM_F_EXCL : 0, 0);
     nftnl_set_elems_nlmsg_build_payload(wanted, set);
     nftnl_set_free(set);
     assert_int_equal(header->nlmsg_len, wanted->nlmsg_len);

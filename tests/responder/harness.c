@@ -118,6 +118,7 @@ void harness_send_setup(struct harness *harness, const struct harness_options *o
     setup.undecided = setup.undecided ? setup.undecided : 1024;
     if (!setup.undecided_per_address)
         setup.undecided_per_address = setup.undecided;
+    setup.first_byte_ms = setup.first_byte_ms ? setup.first_byte_ms : 1000;
     setup.deadline_ms = setup.deadline_ms ? setup.deadline_ms : 60000;
     message.setup = setup;
     harness_send(harness, &message);
@@ -159,7 +160,7 @@ static void wait_for(int fd, short events)
 
 void harness_send(struct harness *harness, const union link_message *message)
 {
-    assert_true(link_send(harness->link, message) > 0);
+    assert_true(link_send(harness->link, message, -1) > 0);
 }
 
 void harness_key_authorization(struct harness *harness, const char *key_authorization)
@@ -191,7 +192,7 @@ static void receive(struct harness *harness, union link_message *out)
     struct error error = {0};
 
     wait_for(harness->link, POLLIN);
-    ssize_t length = link_receive(harness->link, out);
+    ssize_t length = link_receive(harness->link, out, NULL);
     if (length <= 0)
         fail_msg("the responder ended the link");
     if (link_message_check(out, (size_t)length, &error) < 0)
