@@ -20,7 +20,7 @@ import tempfile
 from pathlib import Path
 
 from benchmark import contenders, report
-from benchmark.cores import Cores
+from benchmark.cores import Cores, busy_by_others
 from benchmark.measures import MEASURES, Course
 from benchmark.server import Server
 from benchmark.wrong import Wrong
@@ -75,13 +75,15 @@ def prepare(lab):
 
 
 def measure_all(course, entered, options, progress):
-    """[metric][contender] = one value a round."""
+    """[metric][contender] = one value a round; and how busy others were, before each."""
     values = {}
+    others = []
     chosen = [measure for measure in MEASURES if not options.only or measure.key in options.only]
     for number in range(options.rounds):
         # Each begins as often as any other.
         first = number % len(entered)
         order = entered[first:] + entered[:first]
+        others.append(busy_by_others())
         for measure in chosen:
             for contender in order:
                 progress.tell(
@@ -94,7 +96,7 @@ def measure_all(course, entered, options, progress):
                     contender.stop()
                 for name, value in found.items():
                     values.setdefault(name, {}).setdefault(contender.name, []).append(value)
-    return values
+    return values, others
 
 
 def remove_left():
@@ -105,7 +107,7 @@ def remove_left():
 
 
 def benchmark(options, cores, progress):
-    """The results, in a lab that ends with it."""
+    """The results, and how busy others were, in a lab that ends with it."""
     programs.WORK.mkdir(parents=True, exist_ok=True)
     remove_left()
     own = f"benchmark-{os.getpid()}-"
@@ -117,7 +119,8 @@ def benchmark(options, cores, progress):
             prepare(lab)
             course = Course(lab, cores, Server(lab, cores), options)
             entered = contenders.make(lab, cores, options.contender)
-            return report.summarize(measure_all(course, entered, options, progress))
+            values, others = measure_all(course, entered, options, progress)
+            return report.summarize(values), report.summary(others)
         finally:
             progress.end()
             lab.destroy()
@@ -171,7 +174,7 @@ def main():
         "kept_rate": options.kept_rate,
     }
     try:
-        record["results"] = benchmark(options, cores, Progress())
+        record["results"], record["busy_by_others"] = benchmark(options, cores, Progress())
     except (Wrong, AssertionError) as wrong:  # the lab asserts
         print(f"bench-pass: {wrong}", file=sys.stderr)
         return 1
@@ -184,6 +187,8 @@ def main():
         f" HAProxy {about['haproxy']}\n"
         f"servers on core {about['servers_on']}, visitors on core {about['visitors_on']};"
         f" {options.rounds} rounds of {options.seconds} s: median (least–most)\n"
+        f"in use by others before a round: {record['busy_by_others']['median']:.0%} of all cores,"
+        f" {record['busy_by_others']['max']:.0%} at most\n"
     )
     print(*report.table(record["results"], options, options.contender), sep="\n")
     return 0

@@ -2,6 +2,7 @@
 """Who runs on which core, and how long it has run there."""
 
 import os
+import threading
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -35,3 +36,21 @@ def cpu_seconds(pids):
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / TICKS
+
+
+def busy_by_others(seconds=0.25):
+    """
+    Which part of the machine's cores is in use, or not to be had, while nothing is measured: by
+    what has no part in the benchmark. Whoever reads its numbers should know.
+    """
+
+    def spent():
+        # user nice system idle iowait irq softirq steal; what follows is in these already
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        ticks = [int(field) for field in fields]
+        return sum(ticks), ticks[3] + ticks[4]
+
+    before = spent()
+    threading.Event().wait(seconds)  # a span that is measured has to pass
+    total, idle = (b - a for a, b in zip(before, spent()))
+    return 1 - idle / total if total else 0.0
