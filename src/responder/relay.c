@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -72,9 +73,14 @@ static void end_close(struct relays *relays, struct relay_end *end)
     if (end->pipe)
         pipes_give(&relays->pipes, end->pipe);
     end->pipe = NULL;
+    free(end->rest);
+    end->rest = NULL;
     if (end->fd < 0)
         return;
-    end_unwatch(relays, end);
+    /* Closing a socket ends its watch, if nobody has a copy. Of the visitor's the keeper has none
+     * any more when it answers; of the one that it makes it may have one for a moment yet. */
+    if (end->production)
+        end_unwatch(relays, end);
     close(end->fd);
     end->fd = -1;
 }
@@ -162,10 +168,21 @@ static uint32_t end_events(struct relay_end *end)
     return events;
 }
 
+static bool end_update(struct relays *relays, struct relay_end *end)
+{
+    uint32_t events = end_events(end);
+
+    /* Nothing that production, having ended, could still do would reach the visitor. */
+    if (end->production && end->ended && events == 0) {
+        end_unwatch(relays, end);
+        return true;
+    }
+    return end_watch(relays, end, events);
+}
+
 static void relay_watch(struct relays *relays, struct relay *relay)
 {
-    if (!end_watch(relays, &relay->visitor, end_events(&relay->visitor)) ||
-        !end_watch(relays, &relay->production, end_events(&relay->production)))
+    if (!end_update(relays, &relay->visitor) || !end_update(relays, &relay->production))
         relay_refuse(relays, relay);
 }
 
@@ -217,8 +234,59 @@ static enum flow move_bulk(struct relays *relays, struct relay_end *from,
     return flush_pipe(relays, from, to);
 }
 
+static enum flow flow_of_send(void)
+{
+    return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
+}
+
+/* What was kept goes first. */
+static enum flow flush_rest(struct relay_end *from, const struct relay_end *to)
+{
+    struct relay_rest *rest = from->rest;
+    ssize_t sent =
+        send(to->fd, rest->bytes + rest->at, rest->end - rest->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (sent < 0)
+        return errno == EINTR ? FLOW_BLOCKED : flow_of_send();
+    rest->at += (size_t)sent;
+    if (rest->at < rest->end)
+        return FLOW_BLOCKED;
+    from->rest = NULL;
+    free(rest);
+    return FLOW_MOVED;
+}
+
+static enum flow keep_rest(struct relay_end *from, const char *bytes, size_t length)
+{
+    from->rest = malloc(sizeof(*from->rest) + length);
+    if (!from->rest)
+        return FLOW_FROM_BROKEN;
+    from->rest->at = 0;
+    from->rest->end = length;
+    memcpy(from->rest->bytes, bytes, length);
+    return FLOW_BLOCKED;
+}
+
 static enum flow move_copy(struct relays *relays, struct relay_end *from,
                            const struct relay_end *to)
+{
+    ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_DONTWAIT);
+    if (got <= 0)
+        return flow_of_receive(got);
+
+    from->bulk = (size_t)got == sizeof(relays->buffer);
+    ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent == got)
+        return FLOW_MOVED;
+    if (sent < 0 && flow_of_send() == FLOW_TO_BROKEN)
+        return FLOW_TO_BROKEN;
+    size_t taken = sent < 0 ? 0 : (size_t)sent;
+    return keep_rest(from, relays->buffer + taken, (size_t)got - taken);
+}
+
+/* Keeps nothing. */
+static enum flow move_peeked(struct relays *relays, struct relay_end *from,
+                             const struct relay_end *to)
 {
     ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_PEEK | MSG_DONTWAIT);
     if (got <= 0)
@@ -226,9 +294,8 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
 
     ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
-        return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
-    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are. They were seen: they are
-     * there. */
+        return flow_of_send();
+    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are, and they are there. */
     if (recv(from->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
         return FLOW_FROM_BROKEN;
     from->bulk = (size_t)got == sizeof(relays->buffer);
@@ -237,16 +304,15 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
 
 static enum flow move(struct relays *relays, struct relay_end *from, const struct relay_end *to)
 {
-    struct pipe *pipe = NULL;
-
-    if (from->pipe) {
-        enum flow flow = flush_pipe(relays, from, to);
+    if (from->pipe || from->rest) {
+        enum flow flow = from->pipe ? flush_pipe(relays, from, to) : flush_rest(from, to);
         if (flow != FLOW_MOVED)
             return flow;
     }
-    if (from->bulk)
-        pipe = pipes_take(&relays->pipes);
-    return pipe ? move_bulk(relays, from, to, pipe) : move_copy(relays, from, to);
+    if (!from->bulk)
+        return move_copy(relays, from, to);
+    struct pipe *pipe = pipes_take(&relays->pipes);
+    return pipe ? move_bulk(relays, from, to, pipe) : move_peeked(relays, from, to);
 }
 
 /* ---- ends ---- */
