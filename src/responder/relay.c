@@ -226,6 +226,8 @@ static enum flow move_bulk(struct relays *relays, struct relay_end *from,
         int number = errno;
         pipes_give(&relays->pipes, pipe);
         errno = number;
+        /* Also before an urgent byte, which recv passes over and splice never does. */
+        from->bulk = false;
         return flow_of_receive(got);
     }
     from->bulk = (size_t)got >= sizeof(relays->buffer);
