@@ -188,6 +188,12 @@ static void relay_watch(struct relays *relays, struct relay *relay)
 
 /* ---- bytes ---- */
 
+/* Also a little is a sign of life. */
+static void note_moved(const struct relays *relays, struct relay_end *from)
+{
+    relay_of(from)->active_ms = relays->now_ms;
+}
+
 /* What is in the pipe goes first. */
 static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
                             const struct relay_end *to)
@@ -197,12 +203,14 @@ static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
     while (pipe->held > 0) {
         ssize_t sent =
             splice(pipe->out, NULL, to->fd, NULL, pipe->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        if (sent > 0)
+        if (sent > 0) {
             pipe->held -= (size_t)sent;
-        else if (sent < 0 && errno == EAGAIN)
+            note_moved(relays, from);
+        } else if (sent < 0 && errno == EAGAIN) {
             return FLOW_BLOCKED;
-        else if (sent == 0 || errno != EINTR)
+        } else if (sent == 0 || errno != EINTR) {
             return FLOW_TO_BROKEN;
+        }
     }
     from->pipe = NULL;
     pipes_give(&relays->pipes, pipe);
@@ -242,7 +250,8 @@ static enum flow flow_of_send(void)
 }
 
 /* What was kept goes first. */
-static enum flow flush_rest(struct relay_end *from, const struct relay_end *to)
+static enum flow flush_rest(const struct relays *relays, struct relay_end *from,
+                            const struct relay_end *to)
 {
     struct relay_rest *rest = from->rest;
     ssize_t sent =
@@ -251,6 +260,7 @@ static enum flow flush_rest(struct relay_end *from, const struct relay_end *to)
     if (sent < 0)
         return errno == EINTR ? FLOW_BLOCKED : flow_of_send();
     rest->at += (size_t)sent;
+    note_moved(relays, from);
     if (rest->at < rest->end)
         return FLOW_BLOCKED;
     from->rest = NULL;
@@ -277,6 +287,7 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
         return flow_of_receive(got);
 
     from->bulk = (size_t)got == sizeof(relays->buffer);
+    note_moved(relays, from);
     ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent == got)
         return FLOW_MOVED;
@@ -297,6 +308,7 @@ static enum flow move_peeked(struct relays *relays, struct relay_end *from,
     ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
         return flow_of_send();
+    note_moved(relays, from);
     /* tcp(7): with MSG_TRUNC the bytes are discarded where they are, and they are there. */
     if (recv(from->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
         return FLOW_FROM_BROKEN;
@@ -307,7 +319,7 @@ static enum flow move_peeked(struct relays *relays, struct relay_end *from,
 static enum flow move(struct relays *relays, struct relay_end *from, const struct relay_end *to)
 {
     if (from->pipe || from->rest) {
-        enum flow flow = from->pipe ? flush_pipe(relays, from, to) : flush_rest(from, to);
+        enum flow flow = from->pipe ? flush_pipe(relays, from, to) : flush_rest(relays, from, to);
         if (flow != FLOW_MOVED)
             return flow;
     }
@@ -362,11 +374,11 @@ static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_
 {
     struct relay_end *to = other_end(from);
 
+    relays->now_ms = now_ms;
     from->blocked = false;
     for (unsigned i = 0; i < PUMPS_AT_ONCE && !from->ended; i++) {
         switch (move(relays, from, to)) {
         case FLOW_MOVED:
-            relay->active_ms = now_ms;
             /* Less than the buffer was all there is: epoll tells of more. */
             if (!from->bulk)
                 return true;

@@ -75,6 +75,7 @@ struct relays {
     bool draining;
     uint64_t drain_ms; /* since when */
     uint64_t idle_ms;  /* then */
+    uint64_t now_ms;   /* while bytes are moved */
     char buffer[16 * 1024];
 };
 
