@@ -243,6 +243,7 @@ static void timer_ready(void *owner, uint32_t events)
     /* keeper_settle looks at the time after every event; this only has to be one. */
     while (read(keeper->timer.fd, &expirations, sizeof(expirations)) > 0)
         continue;
+    keeper->timer_ms = UINT64_MAX;
 }
 
 /* As many peers as the protocol allows, whatever soft limit this was started with. */
@@ -283,15 +284,17 @@ static int watch(struct keeper *keeper, struct error *error)
     return 0;
 }
 
+/* One that is set for earlier than that is left: it goes off once, and then there is time. */
 static void set_timer(struct keeper *keeper, uint64_t at_ms)
 {
     struct itimerspec when = {0};
 
-    if (at_ms != UINT64_MAX) {
-        /* 0 would disarm it. */
-        when.it_value.tv_sec = (time_t)(at_ms / 1000);
-        when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000 + 1;
-    }
+    if (at_ms >= keeper->timer_ms)
+        return;
+    keeper->timer_ms = at_ms;
+    /* 0 would disarm it. */
+    when.it_value.tv_sec = (time_t)(at_ms / 1000);
+    when.it_value.tv_nsec = (long)(at_ms % 1000) * 1000000 + 1;
     timerfd_settime(keeper->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
@@ -412,6 +415,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .timer = none,
         .root_fd = -1,
         .peers = {.spare_fd = -1},
+        .timer_ms = UINT64_MAX,
         .look_due_ms = UINT64_MAX,
         .shut_reason = "",
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},

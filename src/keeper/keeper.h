@@ -61,6 +61,7 @@ struct keeper {
 
     int epoll_fd;
     struct event_source control, signals, timer;
+    uint64_t timer_ms; /* what the timer is set to; UINT64_MAX: not at all */
     int root_fd;
     int listen_fds[LISTEN_RESPONDER_MAX];
     unsigned int listen_count;

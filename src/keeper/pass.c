@@ -97,6 +97,11 @@ static void fail(struct keeper *keeper, struct attempt *attempt, int failure)
     answer(keeper, attempt->id, -1, failure != 0 ? failure : EIO, false);
 }
 
+static bool set_option(int fd, int level, int option, int value)
+{
+    return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+}
+
 /* --- those who are still connecting --- */
 
 static void connect_end(struct pass_connect *connect, uint64_t now_ms)
@@ -143,7 +148,9 @@ static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t
 {
     struct pass *pass = &keeper->pass;
     struct pass_connect *connect = calloc(1, sizeof(*connect));
-    int copy = connect == NULL ? -1 : fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
+    int copy = connect == NULL || !set_option(attempt->fd, IPPROTO_TCP, TCP_SYNCNT, PASS_SYNS)
+                   ? -1
+                   : fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
 
     if (copy < 0) {
         free(connect);
@@ -166,9 +173,15 @@ static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t
 
 /* --- one visitor --- */
 
-static bool set_option(int fd, int level, int option, int value)
+/* What is in TIME_WAIT can be connected from again only where it is a loopback address: elsewhere
+ * bind is to tell. Once bound, no socket is to be in the way of a server that starts. */
+static bool bind_to(int fd, const union pass_address *source)
 {
-    return setsockopt(fd, level, option, &value, sizeof(value)) == 0;
+    bool again = pass_source_is_loopback(source);
+
+    return set_option(fd, SOL_SOCKET, SO_REUSEADDR, again) &&
+           bind(fd, &source->any, pass_address_length(source)) == 0 &&
+           (again || set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1));
 }
 
 /* Returns 0 or an errno. */
@@ -180,20 +193,13 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
                     IPPROTO_TCP);
     if (fd < 0)
         return errno;
-    /* REUSEADDR: what is in TIME_WAIT is no hindrance to bind, and we are none to a server that
-     * starts. */
-    if (!set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1) ||
-        !set_option(fd, IPPROTO_TCP, TCP_SYNCNT, PASS_SYNS) ||
-        !set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1)) {
-        int reason = errno;
-        close(fd);
-        return reason;
-    }
     while (attempt->next < PASS_SOURCE_TRIES) {
         if (!pass_sources_find(&pass->sources, &attempt->visitor, attempt->next++, now_ms,
                                &source) ||
-            bind(fd, &source.any, pass_address_length(&source)) != 0)
+            !bind_to(fd, &source))
             continue;
+        if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1))
+            break;
 
         size_t length;
         const void *bytes = pass_address_bytes(&source, &length);

@@ -12,21 +12,23 @@ enum { OTHERS_MS = 5000, DISTRUST_MS = 10000 };
 /* The attempts: from these addresses with the visitor's port, then again with any port. */
 enum { FROM_LOOPBACK, FROM_DESTINATION, FROM_OTHERS, OTHERS_TRIED = 3 };
 enum { FROM_LOOPBACK_AFTER_ALL = FROM_OTHERS + OTHERS_TRIED, ADDRESSES_TRIED };
+/* The visitor's port, then so often a usual one, then any. */
+enum { USUAL_ROUNDS = 6 };
 
 void pass_sources_init(struct pass_sources *sources)
 {
     unsigned int low = 0, high = 0;
     FILE *range = fopen(PORT_RANGE, "re");
 
-    *sources = (struct pass_sources){.port_low = 32768, .port_high = 60999};
+    *sources = (struct pass_sources){
+        .usual = {.low = 32768, .high = 60999, .next = 32768},
+        .wide = {.low = 1024, .high = UINT16_MAX, .next = 1024},
+    };
     if (range != NULL && fscanf(range, "%u %u", &low, &high) == 2 && low >= 1024 && low < high &&
-        high <= UINT16_MAX) {
-        sources->port_low = (uint16_t)low;
-        sources->port_high = (uint16_t)high;
-    }
+        high <= UINT16_MAX)
+        sources->usual = (struct pass_ports){(uint16_t)low, (uint16_t)high, (uint16_t)low};
     if (range != NULL)
         fclose(range);
-    sources->port_next = sources->port_low;
 }
 
 static enum redirect_family family_of(sa_family_t family)
@@ -166,20 +168,23 @@ static bool find_address(struct pass_sources *sources, const struct pass_visitor
     return !same_address(out, &visitor->from);
 }
 
-static uint16_t next_port(struct pass_sources *sources)
+static uint16_t next_port(struct pass_ports *ports)
 {
-    uint16_t port = sources->port_next;
+    uint16_t port = ports->next;
 
-    sources->port_next = port >= sources->port_high ? sources->port_low : (uint16_t)(port + 1);
+    ports->next = port >= ports->high ? ports->low : (uint16_t)(port + 1);
     return port;
 }
 
 bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
                        unsigned int attempt, uint64_t now_ms, union pass_address *out)
 {
+    unsigned int round = attempt / ADDRESSES_TRIED;
+
     if (!find_address(sources, visitor, attempt % ADDRESSES_TRIED, now_ms, out))
         return false;
-    pass_address_set_port(out, attempt < ADDRESSES_TRIED ? pass_address_port(&visitor->from)
-                                                         : next_port(sources));
+    pass_address_set_port(out, round == 0              ? pass_address_port(&visitor->from)
+                               : round <= USUAL_ROUNDS ? next_port(&sources->usual)
+                                                       : next_port(&sources->wide));
     return true;
 }

@@ -24,7 +24,8 @@
  * ::1 the kernel takes a port again after a second (net.ipv4.tcp_tw_reuse is 2 by default, which
  * means loopback). Before it is known they are the last resort, as for a process of this host whose
  * own address is the only other one. Where somebody's DNAT sends them on to a container, loopback
- * addresses go nowhere: there the other addresses of this host help out.
+ * addresses go nowhere: there the other addresses of this host help out, and in the end ports
+ * beyond those that the kernel itself would give (net.ipv4.ip_local_port_range).
  */
 #define PASS_SOURCE_ADDRESSES 16
 
@@ -33,13 +34,15 @@ struct pass_sources {
         bool here, elsewhere; /* where upstream connections have gone so far */
         uint64_t distrusted_until_ms;
     } loopback[REDIRECT_FAMILIES];
-    uint16_t port_low, port_high, port_next;          /* for those who cannot have the visitor's */
+    struct pass_ports {
+        uint16_t low, high, next;
+    } usual, wide;                                    /* for those who cannot have the visitor's */
     union pass_address others[PASS_SOURCE_ADDRESSES]; /* of this host, not loopback ones */
     size_t other_count;
     uint64_t others_until_ms; /* when the list is to be made again */
 };
 
-#define PASS_SOURCE_TRIES 24
+#define PASS_SOURCE_TRIES 72
 
 void pass_sources_init(struct pass_sources *sources);
 /* What the table has counted: whether they leave the host. */

@@ -40,7 +40,7 @@ const void *pass_address_bytes(const union pass_address *address, size_t *length
 /*
  * Where conntrack says the connection went before it was redirected. For one that was not, it may
  * say anything that matches, such as the peer's own address: what it says has to be what the table
- * redirects, and nothing else.
+ * redirects, and nothing else. For a socket that is not TCP's it says nothing.
  */
 static int read_destination(struct pass_visitor *visitor, int fd, const struct config *config)
 {
@@ -62,14 +62,8 @@ int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *con
 {
     union pass_address here = {0};
     socklen_t length = sizeof(here);
-    int protocol = 0;
-    socklen_t size = sizeof(protocol);
 
     *out = (struct pass_visitor){0};
-    if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0)
-        return errno;
-    if (protocol != IPPROTO_TCP)
-        return EPROTO;
     if (getsockname(fd, &here.any, &length) != 0)
         return errno;
     if (pass_address_port(&here) != config->responder.port)

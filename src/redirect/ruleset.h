@@ -16,7 +16,7 @@
 
 #define RULESET_TIMEOUTS_MAX   2
 #define RULESET_SETS_MAX       13
-#define RULESET_CHAINS_MAX     7
+#define RULESET_CHAINS_MAX     6
 #define RULESET_RULES_MAX      6
 #define RULESET_STATEMENTS_MAX 11
 #define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
@@ -163,7 +163,6 @@ struct ruleset_chain {
 #define RULESET_CHAIN_INPUT      "input"
 #define RULESET_CHAIN_ARRIVED    "arrived"
 /* Of the pass only. */
-#define RULESET_CHAIN_UPSTREAM    "upstream"
 #define RULESET_CHAIN_POSTROUTING "postrouting"
 #define RULESET_CHAIN_CLOSED      "closed"
 

@@ -4,8 +4,6 @@
 #include "redirect/ruleset_build.h"
 #include "redirect/ruleset_pass.h"
 
-/* Behind conntrack at -200, which it tells what to do. */
-#define PRIORITY_UPSTREAM (-150)
 /* Before Docker's masquerading and the like at 100; among equals the last that registered wins. */
 #define PRIORITY_RELAY 90
 /* Behind every NAT. */
@@ -62,13 +60,19 @@ static struct ruleset_rule *add_passing(struct ruleset_chain *chain, const struc
     return rule;
 }
 
+/* They are never sent back to the responder. And a visitor uses a port again sooner than conntrack
+ * would forget the connection that had it: it is told here, where it has not yet confirmed it. */
 void pass_exempt(struct ruleset_chain *output)
 {
-    for (size_t i = 0; i < FAMILIES; i++)
-        rule_add_plain(add_passing(output, &families[i], NULL), RULESET_RETURN);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        struct ruleset_rule *rule = add_passing(output, &families[i], NULL);
+
+        rule_add_set(rule, RULESET_CT_TIMEOUT, families[i].timeout);
+        rule_add_plain(rule, RULESET_RETURN);
+    }
 }
 
-static void add_sets(struct ruleset *ruleset, const struct family *family)
+static void add_family(struct ruleset *ruleset, const struct family *family)
 {
     struct ruleset_set *set = ruleset_add_set(ruleset, family->passing, family->socket,
                                               "sockets that hand visitors on to production");
@@ -79,39 +83,11 @@ static void add_sets(struct ruleset *ruleset, const struct family *family)
     set->timeout = true;
     set->map = true;
     set->value = family->address;
-}
-
-/* The filter chains see every packet of this host: all but the first of a connection leave them at
- * the first rule. */
-static void add_first_packets_only(struct ruleset_chain *chain)
-{
-    struct ruleset_rule *rule = chain_add_rule(chain, NULL);
-
-    rule_add_plain(rule, RULESET_NOT_SYN);
-    rule_add_plain(rule, RULESET_RETURN);
-}
-
-/* A visitor uses a port again sooner than conntrack would forget the connection that had it. */
-static void add_upstream(struct ruleset *ruleset)
-{
-    struct ruleset_chain *chain = ruleset_add_chain(
-        ruleset,
-        (struct ruleset_chain){.name = RULESET_CHAIN_UPSTREAM,
-                               .note = "connections handed on are soon forgotten when they have "
-                                       "ended",
-                               .hook = RULESET_HOOK_OUTPUT,
-                               .priority = PRIORITY_UPSTREAM});
-
-    add_first_packets_only(chain);
-    for (size_t i = 0; i < FAMILIES; i++) {
-        ruleset->timeouts[ruleset->timeout_count++] = (struct ruleset_timeout){
-            .name = families[i].timeout,
-            .note = "so that a port the visitor uses again is free again",
-            .ipv6 = families[i].ipv6,
-        };
-        rule_add_set(add_passing(chain, &families[i], NULL), RULESET_CT_TIMEOUT,
-                     families[i].timeout);
-    }
+    ruleset->timeouts[ruleset->timeout_count++] = (struct ruleset_timeout){
+        .name = family->timeout,
+        .note = "so that a port the visitor uses again is free again",
+        .ipv6 = family->ipv6,
+    };
 }
 
 static void add_counter(struct ruleset_chain *chain, enum ruleset_statement_type way,
@@ -149,9 +125,13 @@ static void add_closed(struct ruleset *ruleset)
                                .hook = RULESET_HOOK_POSTROUTING,
                                .priority = PRIORITY_CLOSED});
 
-    add_first_packets_only(chain);
+    /* A filter chain sees every packet of this host: all but the first of a connection leave it at
+     * the first rule. */
+    struct ruleset_rule *rule = chain_add_rule(chain, NULL);
+    rule_add_plain(rule, RULESET_NOT_SYN);
+    rule_add_plain(rule, RULESET_RETURN);
     for (size_t i = 0; i < FAMILIES; i++) {
-        struct ruleset_rule *rule = add_passing(chain, &families[i], families[i].closed);
+        rule = add_passing(chain, &families[i], families[i].closed);
 
         rule_add_plain(rule, RULESET_COUNTER);
         rule_add_plain(rule, RULESET_DROP);
@@ -161,8 +141,7 @@ static void add_closed(struct ruleset *ruleset)
 void pass_add(struct ruleset *ruleset)
 {
     for (size_t i = 0; i < FAMILIES; i++)
-        add_sets(ruleset, &families[i]);
-    add_upstream(ruleset);
+        add_family(ruleset, &families[i]);
     add_postrouting(ruleset);
     add_closed(ruleset);
 }

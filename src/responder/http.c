@@ -301,6 +301,7 @@ void http_add(struct http *http, struct connection *connection)
     /* libmicrohttpd keeps a copy and has no use for it. */
     struct sockaddr_in nobody = {.sin_family = AF_INET};
 
+    http->due = true;
     http->adding = connection;
     if (MHD_add_connection(http->daemon, connection->fd, (struct sockaddr *)&nobody,
                            sizeof(nobody)) == MHD_YES)
@@ -320,7 +321,8 @@ bool http_run(struct http *http, uint64_t now_ms)
 
     http->now_ms = now_ms;
     (void)MHD_run(http->daemon);
-    return MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    http->due = MHD_get_timeout(http->daemon, &timeout_ms) == MHD_YES && timeout_ms == 0;
+    return http->due;
 }
 
 void http_cut_off(struct connection *connection)

@@ -21,8 +21,9 @@ struct pipes {
     struct pipe *free;
 };
 
-/* What one splice takes at the most, and what a pipe is made to hold where the kernel allows. */
-#define PIPES_BYTES ((size_t)256 * 1024)
+/* What one splice takes at the most, and what a pipe is made to hold where the kernel allows: the
+ * larger, the fewer system calls for each byte. */
+#define PIPES_BYTES ((size_t)1024 * 1024)
 /* That are kept for the next bytes. */
 #define PIPES_KEPT 4
 

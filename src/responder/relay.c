@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -72,9 +73,14 @@ static void end_close(struct relays *relays, struct relay_end *end)
     if (end->pipe)
         pipes_give(&relays->pipes, end->pipe);
     end->pipe = NULL;
+    free(end->rest);
+    end->rest = NULL;
     if (end->fd < 0)
         return;
-    end_unwatch(relays, end);
+    /* Closing a socket ends its watch, if nobody has a copy. Of the visitor's the keeper has none
+     * any more when it answers; of the one that it makes it may have one for a moment yet. */
+    if (end->production)
+        end_unwatch(relays, end);
     close(end->fd);
     end->fd = -1;
 }
@@ -164,14 +170,31 @@ static uint32_t end_events(struct relay_end *end)
     return events;
 }
 
+static bool end_update(struct relays *relays, struct relay_end *end)
+{
+    uint32_t events = end_events(end);
+
+    /* Nothing that production, having ended, could still do would reach the visitor. */
+    if (end->production && end->ended && events == 0) {
+        end_unwatch(relays, end);
+        return true;
+    }
+    return end_watch(relays, end, events);
+}
+
 static void relay_watch(struct relays *relays, struct relay *relay)
 {
-    if (!end_watch(relays, &relay->visitor, end_events(&relay->visitor)) ||
-        !end_watch(relays, &relay->production, end_events(&relay->production)))
+    if (!end_update(relays, &relay->visitor) || !end_update(relays, &relay->production))
         relay_refuse(relays, relay);
 }
 
 /* ---- bytes ---- */
+
+/* Also a little is a sign of life. */
+static void note_moved(const struct relays *relays, struct relay_end *from)
+{
+    relay_of(from)->active_ms = relays->now_ms;
+}
 
 /* What is in the pipe goes first. */
 static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
@@ -184,7 +207,7 @@ static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
             splice(pipe->out, NULL, to->fd, NULL, pipe->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
         if (sent > 0) {
             pipe->held -= (size_t)sent;
-            relays->moved = true;
+            note_moved(relays, from);
         } else if (sent < 0 && errno == EAGAIN) {
             return FLOW_BLOCKED;
         } else if (sent == 0 || errno != EINTR) {
@@ -213,6 +236,8 @@ static enum flow move_bulk(struct relays *relays, struct relay_end *from,
         int number = errno;
         pipes_give(&relays->pipes, pipe);
         errno = number;
+        /* Also before an urgent byte, which recv passes over and splice never does. */
+        from->bulk = false;
         return flow_of_receive(got);
     }
     from->bulk = (size_t)got >= sizeof(relays->buffer);
@@ -221,8 +246,62 @@ static enum flow move_bulk(struct relays *relays, struct relay_end *from,
     return flush_pipe(relays, from, to);
 }
 
+static enum flow flow_of_send(void)
+{
+    return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
+}
+
+/* What was kept goes first. */
+static enum flow flush_rest(const struct relays *relays, struct relay_end *from,
+                            const struct relay_end *to)
+{
+    struct relay_rest *rest = from->rest;
+    ssize_t sent =
+        send(to->fd, rest->bytes + rest->at, rest->end - rest->at, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+    if (sent < 0)
+        return errno == EINTR ? FLOW_BLOCKED : flow_of_send();
+    rest->at += (size_t)sent;
+    note_moved(relays, from);
+    if (rest->at < rest->end)
+        return FLOW_BLOCKED;
+    from->rest = NULL;
+    free(rest);
+    return FLOW_MOVED;
+}
+
+static enum flow keep_rest(struct relay_end *from, const char *bytes, size_t length)
+{
+    from->rest = malloc(sizeof(*from->rest) + length);
+    if (!from->rest)
+        return FLOW_FROM_BROKEN;
+    from->rest->at = 0;
+    from->rest->end = length;
+    memcpy(from->rest->bytes, bytes, length);
+    return FLOW_BLOCKED;
+}
+
 static enum flow move_copy(struct relays *relays, struct relay_end *from,
                            const struct relay_end *to)
+{
+    ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_DONTWAIT);
+    if (got <= 0)
+        return flow_of_receive(got);
+
+    from->bulk = (size_t)got == sizeof(relays->buffer);
+    note_moved(relays, from);
+    ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent == got)
+        return FLOW_MOVED;
+    if (sent < 0 && flow_of_send() == FLOW_TO_BROKEN)
+        return FLOW_TO_BROKEN;
+    size_t taken = sent < 0 ? 0 : (size_t)sent;
+    return keep_rest(from, relays->buffer + taken, (size_t)got - taken);
+}
+
+/* Keeps nothing. */
+static enum flow move_peeked(struct relays *relays, struct relay_end *from,
+                             const struct relay_end *to)
 {
     ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_PEEK | MSG_DONTWAIT);
     if (got <= 0)
@@ -230,10 +309,9 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
 
     ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
     if (sent < 0)
-        return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
-    relays->moved = true;
-    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are. They were seen: they are
-     * there. */
+        return flow_of_send();
+    note_moved(relays, from);
+    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are, and they are there. */
     if (recv(from->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
         return FLOW_FROM_BROKEN;
     from->bulk = (size_t)got == sizeof(relays->buffer);
@@ -242,23 +320,15 @@ static enum flow move_copy(struct relays *relays, struct relay_end *from,
 
 static enum flow move(struct relays *relays, struct relay_end *from, const struct relay_end *to)
 {
-    struct pipe *pipe = NULL;
-
-    if (from->pipe) {
-        enum flow flow = flush_pipe(relays, from, to);
+    if (from->pipe || from->rest) {
+        enum flow flow = from->pipe ? flush_pipe(relays, from, to) : flush_rest(relays, from, to);
         if (flow != FLOW_MOVED)
             return flow;
     }
-    if (from->bulk)
-        pipe = pipes_take(&relays->pipes);
-    if (pipe) {
-        enum flow flow = move_bulk(relays, from, to, pipe);
-        if (flow != FLOW_NOTHING)
-            return flow;
-        /* At a byte that is marked as urgent splice(2) finds nothing, however much is behind it;
-         * recv(2) goes past it. */
-    }
-    return move_copy(relays, from, to);
+    if (!from->bulk)
+        return move_copy(relays, from, to);
+    struct pipe *pipe = pipes_take(&relays->pipes);
+    return pipe ? move_bulk(relays, from, to, pipe) : move_peeked(relays, from, to);
 }
 
 /* ---- ends ---- */
@@ -306,14 +376,10 @@ static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_
 {
     struct relay_end *to = other_end(from);
 
+    relays->now_ms = now_ms;
     from->blocked = false;
     for (unsigned i = 0; i < PUMPS_AT_ONCE && !from->ended; i++) {
-        relays->moved = false;
-        enum flow flow = move(relays, from, to);
-        /* A slow receiver takes something and is blocked again, and yet it is active. */
-        if (relays->moved)
-            relay->active_ms = now_ms;
-        switch (flow) {
+        switch (move(relays, from, to)) {
         case FLOW_MOVED:
             /* Less than the buffer was all there is: epoll tells of more. */
             if (!from->bulk)

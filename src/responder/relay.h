@@ -14,9 +14,10 @@
  *
  *   WAITING -> ASKED -> (CONNECTING) -> OPEN -> (HALF) -> closed
  *
- * Nothing is stored here: bytes stay in the one socket until the other takes them. Small amounts
- * are looked at (MSG_PEEK), sent, and then dropped from where they came; once a side fills the
- * buffer its bytes go by splice(2), without a copy, through a pipe that is borrowed for the moment.
+ * Small amounts are received and sent through one buffer; what the receiver does not take, which is
+ * rare, is kept until it does, and nothing more is received meanwhile. Once a side fills the buffer
+ * its bytes go by splice(2), without a copy, through a pipe that is borrowed for the moment.
+ * Without a pipe they are looked at (MSG_PEEK), sent, and only then dropped from where they came.
  * The end of one side is passed on as the end of the other (half-close), a reset as a reset, but
  * not before what was sent ahead of it has arrived.
  */
@@ -31,6 +32,12 @@ enum relay_state {
     RELAY_CLOSED, /* waits for the end of the round */
 };
 
+/* What was received and not yet taken. */
+struct relay_rest {
+    size_t at, end;
+    char bytes[];
+};
+
 /* One of the two sockets, and the way of the bytes that come from it. */
 struct relay_end {
     enum source source; /* SOURCE_RELAY */
@@ -42,7 +49,8 @@ struct relay_end {
     bool bulk;
     int fd; /* -1: none */
     uint32_t watched;
-    struct pipe *pipe; /* with bytes from here; NULL */
+    struct pipe *pipe;       /* with bytes from here; NULL */
+    struct relay_rest *rest; /* the same; one of the two at most */
 };
 
 struct relay {
@@ -63,11 +71,11 @@ struct relays {
     struct relay *closed;
     struct pipes pipes;
     uint64_t passed, refused; /* visitors from outside, since start */
-    bool moved;               /* by the last step of a way: bytes, into the receiver's socket */
     bool crowded;             /* until there is room again; see relays_is_crowded */
     bool draining;
     uint64_t drain_ms; /* since when */
     uint64_t idle_ms;  /* then */
+    uint64_t now_ms;   /* while bytes are moved */
     char buffer[16 * 1024];
 };
 

@@ -209,8 +209,11 @@ static void responder_dispatch(struct responder *responder, const struct epoll_e
     case SOURCE_RELAY:
         relays_event(&responder->relays, event->data.ptr, event->events, now_ms);
         break;
-    case SOURCE_LINK: /* both are seen to in every round */
+    case SOURCE_LINK:
+        responder->heard = true;
+        break;
     case SOURCE_HTTP:
+        responder->http.due = true;
         break;
     }
 }
@@ -284,15 +287,17 @@ static enum peer_state responder_round(struct responder *responder, bool *busy, 
         error_set_errno(error, 70, "epoll_wait");
         return PEER_BROKEN;
     }
+    responder->heard = false;
     for (int i = 0; i < count; i++)
         responder_dispatch(responder, &events[i], now_ms);
     front_expire(&responder->front, now_ms);
     relays_expire(&responder->relays, now_ms);
-    responder_refresh(responder);
+    if (responder->heard || responder->http.due)
+        responder_refresh(responder);
     if (responder->link != PEER_OPEN)
         return responder->link;
     responder_adjust(responder);
-    *busy = http_run(&responder->http, now_ms);
+    *busy = responder->http.due && http_run(&responder->http, now_ms);
     state = responder_talk(responder, now_ms, busy, error);
     connections_reap(&responder->connections);
     relays_reap(&responder->relays);

@@ -16,6 +16,7 @@ struct responder {
     struct http http;
     struct front front;
     struct peer peer;
+    bool heard;           /* in this round: the link has something to say */
     enum peer_state link; /* as the last look at the link found it */
     struct error *error;  /* the caller's, for what the link says */
 };
