@@ -186,9 +186,12 @@ static int responder_timeout(const struct responder *responder, bool busy, uint6
 {
     uint64_t next_ms = front_next_ms(&responder->front);
     uint64_t relays_ms = relays_next_ms(&responder->relays);
+    uint64_t peer_ms = peer_next_ms(&responder->peer);
 
     if (relays_ms < next_ms)
         next_ms = relays_ms;
+    if (peer_ms < next_ms)
+        next_ms = peer_ms;
     if (busy || next_ms <= now_ms)
         return 0;
     if (next_ms == UINT64_MAX)

@@ -567,6 +567,38 @@ static void test_full_link(void **state)
     harness_stop(&harness);
 }
 
+/* This user has more descriptors on their way, in whatever sockets, than the responder's limit: it
+ * asks as soon as it can. */
+static void test_too_many_on_their_way(void **state)
+{
+    enum { LIMIT = 400, SOCKETS = 4 };
+    static const struct harness_options options = {.pass = true, .descriptors = LIMIT};
+    struct harness harness;
+    union link_message message;
+    int pairs[SOCKETS][2];
+
+    (void)state;
+    harness_start(&harness, &options);
+    link_message_init(&message, LINK_PASS);
+    for (int i = 0; i < SOCKETS; i++) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pairs[i]), 0);
+        for (int j = 0; j < 2 * LIMIT / SOCKETS; j++)
+            assert_true(link_send(pairs[i][0], &message, STDERR_FILENO) > 0);
+    }
+    int fd = connect_with(&harness, OTHER, strlen(OTHER));
+    harness_wait_connections(&harness, 1); /* and no LINK_PASS */
+    unsigned long before = harness_ticks(&harness);
+    pass_read_nothing(fd, 200);
+    assert_true(harness_ticks(&harness) - before <= 3);
+    assert_int_equal(harness_ping(&harness, NULL).passing, 1);
+    for (int i = 0; i < SOCKETS; i++) {
+        close(pairs[i][0]);
+        close(pairs[i][1]);
+    }
+    expect_passed(&harness, fd, OTHER, strlen(OTHER));
+    harness_stop(&harness);
+}
+
 /* Whether visitors are passed can change in a life; who is passed by then stays so. */
 static void test_second_setup(void **state)
 {
@@ -614,6 +646,7 @@ int main(void)
         cmocka_unit_test(test_crowded),
         cmocka_unit_test(test_descriptors_stay_level),
         cmocka_unit_test(test_full_link),
+        cmocka_unit_test(test_too_many_on_their_way),
         cmocka_unit_test(test_second_setup),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
