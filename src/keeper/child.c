@@ -231,11 +231,25 @@ static void receive(struct child *child)
     }
 }
 
+/* Where too many descriptors are on their way (all of this user's, over RLIMIT_NOFILE) it is better
+ * to refuse one visitor than to lose the responder, with all that it has passed. */
+static ssize_t send_packet(const struct child *child, const union link_message *message, int fd)
+{
+    ssize_t sent = link_send(child->link.fd, message, fd);
+    union link_message refusal = *message;
+
+    if (sent >= 0 || errno != ETOOMANYREFS)
+        return sent;
+    refusal.passed.failure = ETOOMANYREFS;
+    refusal.passed.connected = 0;
+    return link_send(child->link.fd, &refusal, -1);
+}
+
 static void flush(struct child *child)
 {
     while (child->waiting != NULL) {
         struct child_packet *packet = child->waiting;
-        if (link_send(child->link.fd, &packet->message, packet->fd) < 0) {
+        if (send_packet(child, &packet->message, packet->fd) < 0) {
             if (errno != EAGAIN)
                 begin_death(child);
             return;
@@ -300,7 +314,7 @@ static bool send_now(struct child *child, const union link_message *message, int
         return true;
     if (child->waiting != NULL)
         return false;
-    if (link_send(child->link.fd, message, fd) >= 0)
+    if (send_packet(child, message, fd) >= 0)
         return true;
     if (errno == EAGAIN)
         return false;
