@@ -33,9 +33,9 @@ static enum peer_state peer_check(const union link_message *message, ssize_t len
         error->exit_code = 70;
         return PEER_BROKEN;
     }
-    if ((fd >= 0) != link_message_carries(message)) {
+    if ((fd != -1) != link_message_carries(message)) {
         error_set(error, 70, "link: message type %u %s a descriptor", message->header.type,
-                  fd >= 0 ? "came with" : "came without");
+                  fd != -1 ? "came with" : "came without");
         return PEER_BROKEN;
     }
     return PEER_OPEN;
@@ -137,7 +137,8 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
         peer_drain(peer, &message->drain, now_ms);
         return PEER_OPEN;
     case LINK_PASSED:
-        if (relays_answer(peer->relays, message->passed.id, fd, (int)message->passed.failure,
+        if (relays_answer(peer->relays, message->passed.id, fd == LINK_FD_LOST ? -1 : fd,
+                          fd == LINK_FD_LOST ? EMFILE : (int)message->passed.failure,
                           message->passed.connected != 0, now_ms))
             return PEER_OPEN;
         error_set(error, 70, "link: an answer to a question nobody asked");

@@ -62,11 +62,11 @@ static int find_capacity(const struct link_setup *setup, struct capacity *out)
         errno = EMFILE;
         return -1;
     }
-    bool pass = setup->other_requests == LINK_OTHER_PASS;
     size_t allowed = limit.rlim_cur - DESCRIPTORS_RESERVED < INT_MAX
                          ? (size_t)limit.rlim_cur - DESCRIPTORS_RESERVED
                          : INT_MAX;
-    out->connections = smaller(pass ? allowed / 2 : allowed, setup->undecided + DECIDED_MAX);
+    /* Also where nobody is passed: a reload may change that. */
+    out->connections = smaller(allowed / 2, setup->undecided + DECIDED_MAX);
     size_t rest = allowed - out->connections;
     out->pipes = smaller(rest / 8, PIPES_MAX);
     out->relays = smaller((rest - 2 * out->pipes) / 2, RELAYS_MAX);
