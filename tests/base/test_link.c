@@ -330,9 +330,11 @@ static void test_descriptors_go_along(void **state)
 
         assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
         make_good(&sent, types[i]);
-        assert_int_equal(link_send(fds[0], &sent, pipes[1]), link_message_length(types[i]));
+        assert_int_equal(link_send(fds[0], &sent, pipes[1]),
+                         link_message_length((uint16_t)types[i]));
         close(pipes[1]);
-        assert_int_equal(link_receive(fds[1], &received, &fd), link_message_length(types[i]));
+        assert_int_equal(link_receive(fds[1], &received, &fd),
+                         link_message_length((uint16_t)types[i]));
         assert_memory_equal(&received, &sent, sizeof(sent));
         assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
         assert_int_equal(write(fd, "x", 1), 1);
