@@ -84,9 +84,15 @@ void pass_answer(struct harness *harness, uint64_t id, int fd, int failure, bool
 void pass_open(struct harness *harness, const struct production *production, const char *first,
                struct passed *out)
 {
+    pass_open_to(harness, production, "127.0.0.1", first, out);
+}
+
+void pass_open_to(struct harness *harness, const struct production *production, const char *address,
+                  const char *first, struct passed *out)
+{
     int copy = -1;
 
-    out->visitor = harness_connect(harness);
+    out->visitor = harness_connect_to(harness, address);
     limit_buffers(out->visitor, production->buffer);
     harness_write(out->visitor, first, strlen(first));
     uint64_t id = pass_expect(harness, &copy);

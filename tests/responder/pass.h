@@ -31,9 +31,11 @@ int production_accept(const struct production *production);
 uint64_t pass_expect(struct harness *harness, int *fd);
 /* Closes `fd`, unless it is -1. */
 void pass_answer(struct harness *harness, uint64_t id, int fd, int failure, bool connected);
-/* A visitor whose first bytes are these, passed. */
+/* A visitor whose first bytes are these, passed; and one that connects to this address. */
 void pass_open(struct harness *harness, const struct production *production, const char *first,
                struct passed *out);
+void pass_open_to(struct harness *harness, const struct production *production, const char *address,
+                  const char *first, struct passed *out);
 void pass_close(struct passed *passed);
 
 /* Exactly these bytes come next. */
@@ -43,5 +45,5 @@ void pass_read_to_end(int fd, const char *bytes);
 void pass_read_to_reset(int fd, const char *bytes);
 /* Nothing comes for so long. */
 void pass_read_nothing(int fd, int for_ms);
-/* From now on close(2) is a reset. */
+/* Closes it so that the other side sees a reset. */
 void pass_close_with_reset(int fd);

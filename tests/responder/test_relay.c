@@ -173,7 +173,7 @@ static void test_changing_sizes(void **state)
     struct stream up = {.from = passed.visitor, .to = passed.production, .salt = 3};
     struct stream down = {.from = passed.production, .to = passed.visitor, .salt = 4};
     size_t bytes = 0;
-    for (size_t i = 0; i < 200; i++) {
+    for (size_t i = 0; i < 60; i++) {
         bytes += i % 3 == 0 ? 1 : i % 3 == 1 ? 16384 : 100000;
         stream_both(&up, &down, bytes);
     }
