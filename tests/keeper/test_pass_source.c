@@ -92,7 +92,7 @@ static void assert_first(struct pass_sources *sources, const struct pass_visitor
         }
         assert_int_equal(pass_address_port(&found), PORT);
         if (strcmp(expected[count], "loopback") == 0)
-            assert_true(pass_source_is_loopback(&found));
+            assert_true(pass_address_is_loopback(&found));
         else
             assert_string_equal(text_of(&found, text), expected[count]);
         count++;
@@ -216,7 +216,7 @@ static void loopback_addresses(void **state)
         /* Within 127.128.0.0/10, and no network's own. */
         assert_int_equal(address & 0xffc00000, 0x7f800000);
         assert_int_not_equal(address & 0xff, 0);
-        assert_true(pass_source_is_loopback(&found));
+        assert_true(pass_address_is_loopback(&found));
         /* The same for another port of the same visitor. */
         pass_address_set_port(&visitor.from, 12345);
         assert_true(pass_sources_find(&sources, &visitor, 0, NOW_MS, &again));
@@ -238,7 +238,7 @@ static void loopback_addresses(void **state)
                   {"::ffff:127.0.0.1", false}};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
         union pass_address address = address_of(others[i].address, 1);
-        assert_int_equal(pass_source_is_loopback(&address), others[i].loopback);
+        assert_int_equal(pass_address_is_loopback(&address), others[i].loopback);
     }
 }
 
@@ -306,7 +306,7 @@ static void this_host(void **state)
     }
     assert_true(sources.other_count <= PASS_SOURCE_ADDRESSES);
     for (size_t i = 0; i < sources.other_count; i++)
-        assert_false(pass_source_is_loopback(&sources.others[i]));
+        assert_false(pass_address_is_loopback(&sources.others[i]));
     /* Looked up now and then, not each time. */
     assert_true(sources.others_until_ms > NOW_MS && sources.others_until_ms <= NOW_MS + 60000);
 }

@@ -228,7 +228,8 @@ static void test_no_answer(void **state)
     int fd = connect_with(&harness, OTHER, strlen(OTHER));
     uint64_t id = pass_expect(&harness, &copy);
     close(copy);
-    pass_read_to_reset(fd, "");
+    /* No reset: it cannot know whether the keeper still has the copy, which would be in the way. */
+    pass_read_to_end(fd, "");
     uint64_t took_ms = harness_now_ms() - start_ms;
     assert_true(took_ms >= 995 && took_ms < 5000);
     close(fd);

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -570,6 +571,84 @@ static void test_drain_outlives_its_answer(void **state)
     stop(&fixture);
 }
 
+/* It is over when the visitor has everything, which may be long after both sides have ended. */
+static void test_drained_is_after_the_last_byte(void **state)
+{
+    struct fixture fixture;
+    struct passed passed;
+
+    (void)state;
+    start(&fixture, BUFFER);
+    open_one(&fixture, &passed);
+    struct stream down = {.from = passed.production, .to = passed.visitor};
+    while (down.sent < 600000) {
+        struct pollfd ready = {.fd = down.from, .events = POLLOUT};
+        assert_int_equal(poll(&ready, 1, HARNESS_WAIT_MS), 1);
+        stream_send(&down, 600000);
+    }
+    shutdown(passed.visitor, SHUT_WR);
+    pass_read_to_end(passed.production, "");
+    close(passed.production);
+    send_drain(&fixture, 3, 400);
+    /* Slower than it would take to be idle, had nothing arrived. */
+    while (down.got < down.sent) {
+        assert_int_equal(poll(NULL, 0, 50), 0); /* the receiver's pace */
+        if (down.got < 200000)
+            assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1);
+        stream_receive(&down, 20000);
+    }
+    pass_read_to_end(passed.visitor, "");
+    expect_drained(&fixture, 3);
+    close(passed.visitor);
+    stop(&fixture);
+}
+
+/* A part is not to be taken for the whole: who does not take the rest in time is reset. */
+static void test_drain_cuts_with_a_reset(void **state)
+{
+    struct fixture fixture;
+    struct passed passed;
+
+    (void)state;
+    start(&fixture, BUFFER);
+    open_one(&fixture, &passed);
+    struct stream down = {.from = passed.production, .to = passed.visitor};
+    stream_fill(&down);
+    send_drain(&fixture, 1, 200);
+    expect_drained(&fixture, 1);
+    for (;;) {
+        char bytes[65536];
+        struct pollfd ready = {.fd = passed.visitor, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, HARNESS_WAIT_MS), 1);
+        ssize_t got = recv(passed.visitor, bytes, sizeof(bytes), 0);
+        assert_int_not_equal(got, 0);
+        if (got < 0)
+            break;
+    }
+    assert_int_equal(errno, ECONNRESET);
+    pass_close(&passed);
+    stop(&fixture);
+}
+
+/* The death of the responder is no end in order either. */
+static void test_death_is_a_reset(void **state)
+{
+    struct fixture fixture;
+    struct passed passed;
+
+    (void)state;
+    start(&fixture, 0);
+    open_one(&fixture, &passed);
+    harness_write(passed.production, "half of an answer", 17);
+    pass_read(passed.visitor, "half of an answer", 17);
+    assert_int_equal(kill(fixture.harness.pid, SIGKILL), 0);
+    pass_read_to_reset(passed.visitor, "");
+    pass_read_to_reset(passed.production, "");
+    assert_int_equal(harness_wait(&fixture.harness), SIGKILL);
+    pass_close(&passed);
+    production_stop(&fixture.production);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +668,9 @@ int main(void)
         cmocka_unit_test(test_drain_spares_the_slow),
         cmocka_unit_test(test_drain_is_called_off),
         cmocka_unit_test(test_drain_outlives_its_answer),
+        cmocka_unit_test(test_drained_is_after_the_last_byte),
+        cmocka_unit_test(test_drain_cuts_with_a_reset),
+        cmocka_unit_test(test_death_is_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
