@@ -129,7 +129,7 @@ static int listen_beside(const struct lab *lab)
 /* Whom the server sees: the visitor's address, and his port. */
 static void assert_peer(int server, const struct way *way, uint16_t port)
 {
-    struct sockaddr_in6 peer;
+    struct sockaddr_in6 peer = {0};
     socklen_t length = sizeof(peer);
     char text[INET6_ADDRSTRLEN], expected[INET6_ADDRSTRLEN];
 
