@@ -581,21 +581,21 @@ static void test_drained_is_after_the_last_byte(void **state)
     start(&fixture, BUFFER);
     open_one(&fixture, &passed);
     struct stream down = {.from = passed.production, .to = passed.visitor};
-    while (down.sent < 600000) {
+    while (down.sent < 200000) {
         struct pollfd ready = {.fd = down.from, .events = POLLOUT};
         assert_int_equal(poll(&ready, 1, HARNESS_WAIT_MS), 1);
-        stream_send(&down, 600000);
+        stream_send(&down, 200000);
     }
     shutdown(passed.visitor, SHUT_WR);
     pass_read_to_end(passed.production, "");
     close(passed.production);
-    send_drain(&fixture, 3, 400);
+    send_drain(&fixture, 3, 1000);
     /* Slower than it would take to be idle, had nothing arrived. */
     while (down.got < down.sent) {
-        assert_int_equal(poll(NULL, 0, 50), 0); /* the receiver's pace */
-        if (down.got < 200000)
+        assert_int_equal(poll(NULL, 0, 100), 0); /* the receiver's pace */
+        if (down.got < 50000)
             assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1);
-        stream_receive(&down, 20000);
+        stream_receive(&down, 10000);
     }
     pass_read_to_end(passed.visitor, "");
     expect_drained(&fixture, 3);
