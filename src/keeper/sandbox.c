@@ -95,6 +95,9 @@ int keeper_sandbox_filter(struct error *error)
         FILTER_CALL(lstat),
         FILTER_CALL(access),
         FILTER_CALL(faccessat),
+        FILTER_CALL(getcwd),
+        FILTER_CALL(readlink),
+        FILTER_CALL(readlinkat),
         FILTER_CALL(getdents64),
         FILTER_CALL(lseek),
         FILTER_CALL(ftruncate), /* the log */
@@ -194,12 +197,9 @@ int keeper_sandbox_filter(struct error *error)
 
 #if SANITIZER
         FILTER_CALL(clone),
-        FILTER_CALL(getcwd),
         FILTER_CALL(personality),
         FILTER_CALL(prctl),
         FILTER_CALL(ptrace),
-        FILTER_CALL(readlink),
-        FILTER_CALL(readlinkat),
         FILTER_CALL(sched_getaffinity),
         FILTER_CALL(sched_yield),
         FILTER_CALL(sigaltstack),

@@ -37,7 +37,19 @@ static unsigned int file_bits(int version)
 int landlock_version(void)
 {
     long version = syscall(SYS_landlock_create_ruleset, NULL, 0, CREATE_RULESET_VERSION);
-    return version < 0 ? (errno == ENOSYS || errno == EOPNOTSUPP ? 0 : -1) : (int)version;
+    if (version >= 0)
+        return (int)version;
+    return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -1;
+}
+
+/* No kernel says EPERM by itself. */
+static void note_missing(void)
+{
+    if (errno == EPERM)
+        log_warnx("going on without Landlock, which whatever started this forbids (a container's "
+                  "or unit's list of system calls)");
+    else
+        log_debug("going on without Landlock, which this kernel does not have");
 }
 
 static int add_exception(int ruleset, const struct landlock_exception *exception, uint64_t known,
@@ -80,7 +92,7 @@ int landlock_restrict(const struct landlock_fences *fences,
     if (version < 0)
         return error_set_errno(error, EX_SOFTWARE, "Landlock: its version");
     if (version == 0) {
-        log_debug("this kernel has no Landlock: going on without it");
+        note_missing();
         return 0;
     }
 

@@ -37,10 +37,11 @@ struct landlock_exception {
     uint64_t files;
 };
 
-/* 0 on this kernel: there is no Landlock, or it is switched off. */
+/* 0 with errno: the kernel has no Landlock, or it is switched off or forbidden. -1 with errno. */
 int landlock_version(void);
 
-/* The process must have no_new_privs. A kernel without Landlock is no failure. 70. */
+/* The process must have no_new_privs. Where there is no Landlock that is no failure,
+ * and in the log. 70. */
 int landlock_restrict(const struct landlock_fences *fences,
                       const struct landlock_exception *exceptions, size_t count,
                       struct error *error);
