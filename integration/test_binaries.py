@@ -84,8 +84,11 @@ def test_not_set_user_id(program):
     ("name", "expected"),
     [
         ("wicket", {"libjansson", "libyaml-0", "libc"}),
-        ("wicket-keeper", {"libnftnl", "libmnl", "libyaml-0", "libjansson", "libcap", "libc"}),
-        ("wicket-responder", {"libmicrohttpd", "libcap", "libc"}),
+        (
+            "wicket-keeper",
+            {"libnftnl", "libmnl", "libyaml-0", "libjansson", "libcap", "libseccomp", "libc"},
+        ),
+        ("wicket-responder", {"libmicrohttpd", "libcap", "libseccomp", "libc"}),
     ],
 )
 def test_libraries(installed, name, expected):
@@ -96,6 +99,8 @@ def test_libraries(installed, name, expected):
 def test_libraries_that_must_be_there(installed):
     assert "libnftnl" in needed(installed / PROGRAMS["wicket-keeper"])
     assert "libmicrohttpd" in needed(installed / PROGRAMS["wicket-responder"])
+    for name in ("wicket-keeper", "wicket-responder"):
+        assert "libseccomp" in needed(installed / PROGRAMS[name])
 
 
 def test_installed_programs_find_each_other(lab, production, wicket):
@@ -127,6 +132,12 @@ def test_beside_each_other_in_a_build_tree(lab, production, wicket):
     commands = [command[0] for command in lab.host.processes().values()]
     assert b"/mnt/tree/wicket-responder" in commands
     wicket.leave(keeper)
+
+
+def test_version_says_nothing_else(program):
+    """A build without its sandbox would say so here."""
+    text = subprocess.run([program, "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    assert re.fullmatch(rf"{program.name} \d+\.\d+\.\d+\n", text.stdout)
 
 
 def test_version_and_help(wicket):

@@ -6,33 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
-from lab import network
+from lab import network, proc
 from lab.lab import ACCOUNT_UID, HOST4, HOST6
 from lab.production import Production
 from lab.wicket import PREFIX, Wicket, answered_by
 
 NET_ADMIN, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT = 12, 5, 6, 7, 8, 18
 SIDECAR_UID = 8600
-
-
-def process_status(pid):
-    text = Path(f"/proc/{pid}/status").read_text()
-    return {key: value.strip() for key, _, value in (l.partition(":") for l in text.splitlines())}
-
-
-def capabilities(status, which):
-    bits = int(status[which], 16)
-    return {number for number in range(64) if bits >> number & 1}
-
-
-def descriptors(pid):
-    found = {}
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            found[int(entry.name)] = os.readlink(entry)
-        except FileNotFoundError:
-            continue
-    return found
 
 
 def check_challenge(lab, wicket):
@@ -50,13 +30,13 @@ def test_responder_of_full_mode(lab, production, wicket):
     keeper = wicket.serve()
     check_challenge(lab, wicket)
     responder = wicket.responder()
-    status = process_status(responder)
+    status = proc.status(responder)
     assert status["Uid"].split() == [str(ACCOUNT_UID)] * 4
     assert status["Gid"].split() == [str(ACCOUNT_UID)] * 4
     assert status["Groups"] == ""
     assert status["NoNewPrivs"] == "1"
     for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
-        assert capabilities(status, which) == set(), which
+        assert proc.capabilities(status, which) == set(), which
     assert os.readlink(f"/proc/{responder}/root").endswith("/run/wicket/empty")
     assert os.listdir(f"/proc/{responder}/root") == []
     wicket.leave(keeper)
@@ -65,10 +45,10 @@ def test_responder_of_full_mode(lab, production, wicket):
 def test_keeper_of_full_mode(lab, production, wicket):
     """Keeps what it needs for the table and for starting the responder again, no more."""
     keeper = wicket.serve()
-    status = process_status(keeper.pid)
+    status = proc.status(keeper.pid)
     kept = {NET_ADMIN, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT}
-    assert capabilities(status, "CapEff") == kept
-    assert capabilities(status, "CapBnd") == kept
+    assert proc.capabilities(status, "CapEff") == kept
+    assert proc.capabilities(status, "CapBnd") == kept
     assert status["NoNewPrivs"] == "1"
     wicket.leave(keeper)
 
@@ -81,13 +61,13 @@ def test_responder_inherits_nothing_else(lab, production, wicket):
         line.split()[9]
         for line in Path(f"/proc/{keeper.pid}/net/netlink").read_text().splitlines()[1:]
     }
-    held = descriptors(wicket.responder())
+    held = proc.descriptors(wicket.responder())
     sockets = {
         match[1] for text in held.values() if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
     }
     own = {
         match[1]
-        for text in descriptors(keeper.pid).values()
+        for text in proc.descriptors(keeper.pid).values()
         if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
     }
     assert own & netlink, "the keeper has a netlink socket"
@@ -102,10 +82,10 @@ def test_no_descriptor_is_lost(lab, production, wicket):
     """After windows, validations and restarts the keeper and responder hold what they held."""
     keeper = wicket.serve()
     check_challenge(lab, wicket)
-    before = {number: text.split(":")[0] for number, text in descriptors(keeper.pid).items()}
+    before = {number: text.split(":")[0] for number, text in proc.descriptors(keeper.pid).items()}
     for _ in range(10):
         check_challenge(lab, wicket)
-    after = {number: text.split(":")[0] for number, text in descriptors(keeper.pid).items()}
+    after = {number: text.split(":")[0] for number, text in proc.descriptors(keeper.pid).items()}
     assert after == before
     wicket.leave(keeper)
 
@@ -128,12 +108,12 @@ def test_sidecar(lab, production, wicket, uid):
     wicket.prefix = ["setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", "--"]
     assert wicket.status()["mode"] == "sidecar"
     check_challenge(lab, wicket)
-    assert capabilities(process_status(keeper.pid), "CapEff") == {NET_ADMIN}
-    status = process_status(wicket.responder())
+    assert proc.capabilities(proc.status(keeper.pid), "CapEff") == {NET_ADMIN}
+    status = proc.status(wicket.responder())
     assert status["Uid"].split() == [str(uid)] * 4
     assert status["NoNewPrivs"] == "1"
     for which in ("CapPrm", "CapEff", "CapInh", "CapAmb"):
-        assert capabilities(status, which) == set(), which
+        assert proc.capabilities(status, which) == set(), which
     # And again after it died: restarting needs no more.
     os.kill(wicket.responder(), 9)
     keeper.output.wait_for("killed by signal 9")

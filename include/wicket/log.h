@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -24,6 +25,9 @@ void log_init(int fd, const char *ident, int verbose);
 /* For a file that nobody rotates: emptied whenever this program has written `bytes` to it. */
 void log_bound(size_t bytes);
 int log_fd(void);
+bool log_is_file(void); /* a regular one, which may have to be kept from growing */
+/* Lines that another program has written as this log has them. */
+void log_copy(const char *lines, size_t length);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 void log_errorx(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from . import proc
 from .process import Process
 
 CLONE_NEWNET = 0x40000000
@@ -164,19 +165,8 @@ class Host:
 
     def processes(self):
         """The host's processes but for its first, by pid as seen from outside: command lines."""
-        found = {}
-        namespace = os.fstat(self._namespaces["pid"]).st_ino
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit() or int(entry.name) == self.init_pid:
-                continue
-            try:
-                if os.stat(entry / "ns/pid").st_ino != namespace:
-                    continue
-                command = (entry / "cmdline").read_bytes()
-            except (FileNotFoundError, ProcessLookupError, PermissionError):
-                continue
-            if command:  # a zombie has none
-                found[int(entry.name)] = command.rstrip(b"\0").split(b"\0")
+        found = proc.processes(os.fstat(self._namespaces["pid"]).st_ino)
+        found.pop(self.init_pid, None)
         return found
 
     def pids_of(self, program):

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import programs
+from . import proc, programs
 from .process import wait_for_end
 
 # What is in it besides a minimal Debian: what the programs link, an ACME client, production.
@@ -28,6 +28,7 @@ PACKAGES = [
     "libmicrohttpd12",
     "libmnl0",
     "libnftnl11",
+    "libseccomp2",
     "libyaml-0-2",
 ]
 SUITE = "bookworm"
@@ -122,6 +123,8 @@ class Machine:
             *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
             *("--directory", self._root, "--bind=/mnt", "--machine=machine"),
             *("--network-namespace-path=/proc/self/ns/net", "--capability=CAP_NET_ADMIN"),
+            # Its list of system calls is older than these, which other containers have.
+            "--system-call-filter=landlock_create_ruleset landlock_add_rule landlock_restrict_self",
             *("--resolv-conf=off", "--timezone=off"),
             *("--link-journal=no", "--console=pipe", "--notify-ready=yes"),
             name="systemd-nspawn",
@@ -181,6 +184,16 @@ class Machine:
 
     def journal(self, *arguments):
         return self.run("journalctl", "--no-pager", "-o", "short-unix", *arguments, check=False).stdout
+
+    def pid_of(self, program):
+        """The pid, as seen from outside, of the one process that runs the program of this name."""
+        namespace = os.stat(f"/proc/{self._leader}/ns/pid").st_ino
+        (pid,) = (
+            pid
+            for pid, command in proc.processes(namespace).items()
+            if command[0].rsplit(b"/", 1)[-1] == program.encode()
+        )
+        return pid
 
     def stop(self):
         if self._console.returncode is None:

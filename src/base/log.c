@@ -22,6 +22,7 @@ static struct {
     int fd;
     int socket_type; /* SOCK_DGRAM, another type, or 0 when it is no socket */
     bool journal;    /* the stream that journald reads */
+    bool file;
     int verbose;
     size_t bound, written; /* log_bound; 0: none */
     char ident[32];
@@ -48,6 +49,8 @@ void log_init(int fd, const char *ident, int verbose)
     state.fd = fd;
     state.socket_type = type;
     state.journal = is_journal(fd);
+    struct stat status;
+    state.file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     state.verbose = verbose;
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
 }
@@ -75,6 +78,11 @@ int log_fd(void)
     return state.fd;
 }
 
+bool log_is_file(void)
+{
+    return state.file;
+}
+
 static void log_send(const char *line, size_t length)
 {
     if (state.socket_type != 0) {
@@ -88,6 +96,11 @@ static void log_send(const char *line, size_t length)
     if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
         write(state.fd, line, length) < 0)
         return;
+}
+
+void log_copy(const char *lines, size_t length)
+{
+    log_send(lines, length);
 }
 
 /* `number` is an errno to append, or 0. */

@@ -62,7 +62,7 @@ static int run_command(int argc, char **argv, char *const *environment, struct e
     }
     int status = 0;
     if (arguments.version) {
-        printf("wicket %s\n", WICKET_VERSION);
+        puts("wicket " WICKET_BUILD);
     } else if (arguments.help && arguments.command != NULL) {
         fputs(arguments.command->help, stdout);
     } else if (arguments.help) {

@@ -53,6 +53,7 @@ void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan
         .link = {.fd = -1},
         .process = {.fd = -1},
     };
+    child_log_init(&child->log, epoll_fd);
 }
 
 /* Without CAP_KILL the responder is killed in its own name. Nobody can use the moment: real and
@@ -96,6 +97,10 @@ static void describe_death(const siginfo_t *info)
         log_warnx("the responder is gone");
     else if (info->si_code == CLD_EXITED)
         log_warnx("the responder ended with exit status %d", info->si_status);
+    else if (info->si_status == SIGSYS)
+        log_errorx("the responder tried a system call that it must not make, and was killed for it "
+                   "(signal %d): it may have been taken over",
+                   info->si_status);
     else
         log_warnx("the responder was killed by signal %d", info->si_status);
 }
@@ -123,6 +128,7 @@ static void process_ready(void *owner, uint32_t events)
     if (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
         return;
     event_close(child->epoll_fd, &child->process);
+    child_log_end(&child->log);
     describe_death(&info);
     child->deaths = now_ms - child->started_ms >= CHILD_STEADY_MS ? 1 : child->deaths + 1;
     child->state = CHILD_DOWN;
@@ -279,13 +285,25 @@ static void link_ready(void *owner, uint32_t events)
         receive(child);
 }
 
+static int spawn(struct child *child, struct error *error)
+{
+    struct spawn_plan plan = child->plan;
+
+    if (child_log_begin(&child->log, &plan.log_fd, error) < 0)
+        return -1;
+    int outcome = spawn_responder(&plan, &child->link.fd, &child->process.fd, error);
+    if (plan.log_fd != log_fd())
+        close(plan.log_fd);
+    return outcome;
+}
+
 int child_start(struct child *child, uint64_t now_ms, struct error *error)
 {
     union link_message message;
 
     child->started_ms = now_ms;
     child->due_ms = UINT64_MAX;
-    if (spawn_responder(&child->plan, &child->link.fd, &child->process.fd, error) < 0)
+    if (spawn(child, error) < 0)
         return -1;
     child->state = CHILD_STARTING;
     child->setup_changed = false;
@@ -374,6 +392,7 @@ void child_stop(struct child *child)
             continue;
         event_close(child->epoll_fd, &child->process);
     }
+    child_log_end(&child->log);
     child->state = CHILD_DOWN;
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "keeper/child_log.h"
 #include "keeper/event.h"
 #include "keeper/spawn.h"
 #include "wicket/error.h"
@@ -55,6 +56,7 @@ struct child {
     uint64_t due_ms;     /* STARTING: ready by then; DOWN: start then; UINT64_MAX: nothing */
     uint64_t started_ms;
     struct event_source link, process; /* the process's pidfd */
+    struct child_log log;
     struct child_packet *waiting, *waiting_last;
     size_t waiting_count;
 };

@@ -18,6 +18,7 @@
 #include "base/program.h"
 #include "keeper/reload.h"
 #include "keeper/root.h"
+#include "keeper/sandbox.h"
 #include "keeper/settle.h"
 #include "keeper/webroot_tokens.h"
 #include "wicket/log.h"
@@ -269,13 +270,14 @@ static int watch(struct keeper *keeper, struct error *error)
     sigaddset(&handled, SIGINT);
     sigaddset(&handled, SIGHUP);
     keeper->peers.spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    keeper->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     keeper->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     keeper->signals.fd = signalfd(-1, &handled, SFD_CLOEXEC | SFD_NONBLOCK);
     keeper->timer.fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     keeper->control = (struct event_source){keeper->control.fd, control_ready, keeper};
     keeper->signals = (struct event_source){keeper->signals.fd, signals_ready, keeper};
     keeper->timer = (struct event_source){keeper->timer.fd, timer_ready, keeper};
-    if (keeper->peers.spare_fd < 0 || keeper->epoll_fd < 0 ||
+    if (keeper->peers.spare_fd < 0 || keeper->null_fd < 0 || keeper->epoll_fd < 0 ||
         sigprocmask(SIG_BLOCK, &handled, NULL) != 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
         !event_add(keeper->epoll_fd, &keeper->control, EPOLLIN) ||
         !event_add(keeper->epoll_fd, &keeper->signals, EPOLLIN) ||
@@ -341,6 +343,7 @@ static int start_child(struct keeper *keeper, const char *path, struct error *er
     struct spawn_plan plan = {
         .path = path,
         .mode = keeper->mode,
+        .null_fd = keeper->null_fd,
         .root_fd = keeper->root_fd,
         .log_fd = log_fd(),
         .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
@@ -413,6 +416,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .control = none,
         .signals = none,
         .timer = none,
+        .null_fd = -1,
         .root_fd = -1,
         .peers = {.spare_fd = -1},
         .timer_ms = UINT64_MAX,
@@ -439,6 +443,8 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     if (keeper->responder_path == NULL)
         return error_set(error, EX_OSERR, "out of memory");
     keeper->stay_until_ms = event_now_ms() + KEEPER_STAY_MS;
+    if (keeper_sandbox_enter(config, error) < 0)
+        return -1;
     return start_child(keeper, keeper->responder_path, error);
 }
 
@@ -496,6 +502,7 @@ void keeper_deinit(struct keeper *keeper)
     if (keeper->root_fd >= 0)
         root_remove(keeper->mode);
     close_fd(&keeper->root_fd);
+    close_fd(&keeper->null_fd);
     webroot_deinit(&keeper->webroot);
     close_fd(&keeper->peers.spare_fd);
     event_close(keeper->epoll_fd, &keeper->signals);

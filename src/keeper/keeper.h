@@ -61,8 +61,8 @@ struct keeper {
 
     int epoll_fd;
     struct event_source control, signals, timer;
-    uint64_t timer_ms; /* what the timer is set to; UINT64_MAX: not at all */
-    int root_fd;
+    uint64_t timer_ms;    /* what the timer is set to; UINT64_MAX: not at all */
+    int null_fd, root_fd; /* for the responder */
     int listen_fds[LISTEN_RESPONDER_MAX];
     unsigned int listen_count;
     bool owns_control; /* the socket's file is ours to remove */

@@ -56,7 +56,7 @@ static int parse(struct start *start, int argc, char **argv)
             fputs(usage, stdout);
             return 0;
         case 'V':
-            puts("wicket-keeper " WICKET_VERSION);
+            puts("wicket-keeper " WICKET_BUILD);
             return 0;
         default:
             return EX_USAGE;

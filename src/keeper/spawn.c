@@ -9,6 +9,7 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -30,9 +31,8 @@ static void place_descriptors(const struct spawn_plan *plan, int link_fd)
     int sources[DESCRIPTORS];
     unsigned int count = LINK_FD_LISTEN + plan->listen_count;
 
-    int null_fd = open("/dev/null", O_RDWR);
-    sources[LINK_FD_NULL_IN] = null_fd;
-    sources[LINK_FD_NULL_OUT] = null_fd;
+    sources[LINK_FD_NULL_IN] = plan->null_fd;
+    sources[LINK_FD_NULL_OUT] = plan->null_fd;
     sources[LINK_FD_LOG] = plan->log_fd;
     sources[LINK_FD_LINK] = link_fd;
     sources[LINK_FD_ROOT] = plan->root_fd;
@@ -117,8 +117,10 @@ int spawn_responder(const struct spawn_plan *plan, int *out_link, int *out_proce
     int process = pidfd_open(pid, 0);
     if (process < 0) {
         error_set_errno(error, EX_OSERR, "cannot watch %s", plan->path);
-        kill(pid, SIGKILL);
+        /* It ends by itself when there is nobody at the other end of its link. */
         close(pair[0]);
+        while (waitid(P_PID, (id_t)pid, NULL, WEXITED) < 0 && errno == EINTR)
+            continue;
         return -1;
     }
     *out_link = pair[0];

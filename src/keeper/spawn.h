@@ -12,6 +12,7 @@
 struct spawn_plan {
     const char *path; /* absolute; also its argv[0] */
     enum privileges_mode mode;
+    int null_fd; /* /dev/null */
     int root_fd;
     int log_fd;
     int listen_fds[LISTEN_RESPONDER_MAX];

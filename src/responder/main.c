@@ -13,10 +13,11 @@
 #include "wicket/log.h"
 
 /* The keeper ends this program through the link. What reaches the whole group or cgroup (^C, the
- * end of a session, systemd stopping the unit) must not end it before the keeper has drained. */
+ * end of a session, systemd stopping the unit) must not end it before the keeper has drained. Nor
+ * must a line for a log that is a file, and grows no more. */
 static void main_ignore_signals(void)
 {
-    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
@@ -28,7 +29,7 @@ static void main_ignore_signals(void)
 static int main_options(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        puts("wicket-responder " WICKET_VERSION);
+        puts("wicket-responder " WICKET_BUILD);
         return 0;
     }
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {

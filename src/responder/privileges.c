@@ -14,18 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* LeakSanitizer traces its own process at exit, which must be dumpable for that. Releases are
- * built without it. */
-#if defined(__SANITIZE_ADDRESS__)
-#define DUMPABLE 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define DUMPABLE 1
-#endif
-#endif
-#ifndef DUMPABLE
-#define DUMPABLE 0
-#endif
+#include "sandbox/sanitizer.h"
 
 static int step_failed(struct error *error, const char *step)
 {
@@ -130,7 +119,8 @@ static int limit_process(pid_t parent, struct error *error)
 
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return step_failed(error, "no_new_privs");
-    if (prctl(PR_SET_DUMPABLE, DUMPABLE, 0, 0, 0) < 0)
+    /* The search for leaks traces its own process, which must be dumpable for that. */
+    if (prctl(PR_SET_DUMPABLE, SANITIZER, 0, 0, 0) < 0)
         return step_failed(error, "PR_SET_DUMPABLE");
     if (setrlimit(RLIMIT_CORE, &no_core) < 0)
         return step_failed(error, "RLIMIT_CORE");

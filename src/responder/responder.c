@@ -10,6 +10,7 @@
 #include "responder/clock.h"
 #include "responder/descriptors.h"
 #include "responder/privileges.h"
+#include "responder/sandbox.h"
 
 /*
  * One round of the loop: accept and look, then take what the keeper says, then answer, and ask the
@@ -38,6 +39,7 @@ static void responder_served(void *context, const struct connection *connection,
 
 /* What the descriptors allow. */
 struct capacity {
+    size_t descriptors; /* that all of these take, and no more are ever opened */
     size_t connections;
     size_t relays; /* two descriptors each */
     size_t pipes;  /* the same */
@@ -70,6 +72,7 @@ static int find_capacity(const struct link_setup *setup, struct capacity *out)
     size_t rest = allowed - out->connections;
     out->pipes = smaller(rest / 8, PIPES_MAX);
     out->relays = smaller((rest - 2 * out->pipes) / 2, RELAYS_MAX);
+    out->descriptors = DESCRIPTORS_RESERVED + out->connections + 2 * out->pipes + 2 * out->relays;
     return 0;
 }
 
@@ -80,15 +83,11 @@ static size_t undecided_allowed(size_t wanted, size_t max)
 }
 
 static int init_connections(struct responder *responder, const struct link_setup *setup,
-                            struct error *error)
+                            const struct capacity *capacity, struct error *error)
 {
-    struct capacity capacity = {0};
-
-    if (find_capacity(setup, &capacity) < 0)
-        return error_set_errno(error, 70, "RLIMIT_NOFILE");
-    relays_init(&responder->relays, responder->epoll, capacity.relays, capacity.pipes);
-    if (connections_init(&responder->connections, responder->epoll, capacity.connections,
-                         undecided_allowed(setup->undecided, capacity.connections),
+    relays_init(&responder->relays, responder->epoll, capacity->relays, capacity->pipes);
+    if (connections_init(&responder->connections, responder->epoll, capacity->connections,
+                         undecided_allowed(setup->undecided, capacity->connections),
                          setup->undecided_per_address) < 0)
         return error_set_errno(error, 70, "getrandom");
     return 0;
@@ -143,6 +142,7 @@ static int init_front(struct responder *responder, const struct link_setup *setu
 int responder_init(struct responder *responder, pid_t parent, struct error *error)
 {
     struct link_setup setup;
+    struct capacity capacity = {0};
 
     *responder = (struct responder){.epoll = -1, .peer.fd = LINK_FD_LINK};
     tokens_init(&responder->tokens);
@@ -159,8 +159,13 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
     responder->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (responder->epoll < 0)
         return error_set_errno(error, 70, "epoll_create1");
-    if (init_connections(responder, &setup, error) < 0 || init_http(responder, &setup, error) < 0 ||
-        init_front(responder, &setup, error) < 0)
+    if (find_capacity(&setup, &capacity) < 0)
+        return error_set_errno(error, 70, "RLIMIT_NOFILE");
+    if (init_connections(responder, &setup, &capacity, error) < 0 ||
+        init_http(responder, &setup, error) < 0 || init_front(responder, &setup, error) < 0)
+        return -1;
+    /* Before the keeper hears that this is ready, and strangers can reach it. */
+    if (responder_sandbox_enter(capacity.descriptors, error) < 0)
         return -1;
     if (peer_init(&responder->peer, LINK_FD_LINK, responder->epoll, &responder->tokens,
                   &responder->relays, error) < 0)

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "responder/sandbox.h"
+
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "build.h"
+#include "sandbox/filter.h"
+#include "sandbox/landlock.h"
+#include "sandbox/sanitizer.h"
+#include "wicket/link.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static int set_limit(__rlimit_resource_t resource, rlim_t value, const char *name,
+                     struct error *error)
+{
+    const struct rlimit limit = {value, value};
+
+    return setrlimit(resource, &limit) == 0 ? 0 : error_set_errno(error, EX_SOFTWARE, "%s", name);
+}
+
+int responder_sandbox_limit(size_t descriptors, struct error *error)
+{
+    if (!WICKET_SANDBOX)
+        return 0;
+    if (set_limit(RLIMIT_FSIZE, 0, "RLIMIT_FSIZE", error) < 0 ||
+        set_limit(RLIMIT_CORE, 0, "RLIMIT_CORE", error) < 0 ||
+        set_limit(RLIMIT_NOFILE, descriptors, "RLIMIT_NOFILE", error) < 0)
+        return -1;
+    /* Root's processes are not counted: in sidecar mode it may be the list alone that forbids
+     * fork. The search for leaks starts a process. */
+    return SANITIZER ? 0 : set_limit(RLIMIT_NPROC, 0, "RLIMIT_NPROC", error);
+}
+
+int responder_sandbox_landlock(struct error *error)
+{
+    static const struct landlock_fences fences = {
+        .files = LANDLOCK_FILES,
+        .tcp = LANDLOCK_BIND | LANDLOCK_CONNECT,
+        .scoped = LANDLOCK_ABSTRACT_SOCKETS | LANDLOCK_SIGNALS,
+    };
+    static const struct landlock_exception exceptions[] = {
+        {"/proc", SANITIZER ? LANDLOCK_READ_FILE | LANDLOCK_READ_DIR : 0},
+    };
+
+    return landlock_restrict(&fences, exceptions, COUNT(exceptions), error);
+}
+
+int responder_sandbox_filter(struct error *error)
+{
+    const struct filter_rule rules[] = {
+        /* the loop */
+        FILTER_CALL(epoll_wait),
+        FILTER_CALL(epoll_pwait),
+        FILTER_CALL(epoll_ctl),
+        FILTER_CALL(clock_gettime),
+        FILTER_CALL(gettimeofday),
+        FILTER_CALL(time),
+        FILTER_CALL(restart_syscall),
+
+        /* connections, and the link with the descriptors that come through it */
+        FILTER_CALL(accept4),
+        FILTER_CALL(close),
+        FILTER_CALL(getsockname),
+        FILTER_CALL(recvfrom),
+        FILTER_CALL(recvmsg),
+        FILTER_CALL(sendmsg),
+        FILTER_CALL_1(sendto, FILTER_NULL(4)), /* to whom the socket is connected */
+        FILTER_CALL(shutdown),
+        FILTER_CALL_2(setsockopt, FILTER_INT(1, SOL_SOCKET), FILTER_INT(2, SO_LINGER)),
+        FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_DEFER_ACCEPT)),
+        FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_NODELAY)),
+        FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_CORK)),
+        FILTER_CALL_1(ioctl, FILTER_INT(1, FIONREAD)),
+        FILTER_CALL_1(ioctl, FILTER_INT(1, SIOCOUTQ)),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_GETFD)),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_SETFD)),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_GETFL)),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_SETFL)),
+
+        /* the pass */
+        FILTER_CALL(splice),
+        FILTER_CALL(pipe2),
+        FILTER_CALL_1(fcntl, FILTER_INT(1, F_SETPIPE_SZ)),
+
+        /* the log, whatever kind it is of; writev is the C library's, before it aborts */
+        FILTER_CALL(poll),
+        FILTER_CALL(ppoll),
+        FILTER_CALL_1(write, FILTER_INT(0, LINK_FD_LOG)),
+        FILTER_CALL_1(writev, FILTER_INT(0, LINK_FD_LOG)),
+        FILTER_CALL(getpid),
+
+        /* memory, and never to execute what is in it */
+        FILTER_CALL(brk),
+        FILTER_CALL_2(mmap, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE),
+                      FILTER_FLAGS(3, MAP_PRIVATE | MAP_ANONYMOUS, MAP_NORESERVE)),
+        FILTER_CALL(munmap),
+        FILTER_CALL(mremap),
+        FILTER_CALL_1(mprotect, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE)),
+        FILTER_CALL_1(madvise, FILTER_INT(2, MADV_DONTNEED)),
+        FILTER_CALL(futex),
+
+        /* the end; abort() sends itself a signal */
+        FILTER_CALL(exit_group),
+        FILTER_CALL(exit),
+        FILTER_CALL(rt_sigreturn),
+        FILTER_CALL(rt_sigprocmask),
+        FILTER_CALL_1(rt_sigaction, FILTER_INT(0, SIGABRT)),
+        FILTER_CALL(gettid),
+        FILTER_CALL_2(tgkill, FILTER_INT(0, getpid()), FILTER_INT(2, SIGABRT)),
+
+#if SANITIZER
+        FILTER_CALL(clone),
+        FILTER_CALL(getcwd),
+        FILTER_CALL(getdents64),
+        FILTER_CALL(getppid),
+        FILTER_CALL(getrlimit),
+        FILTER_CALL(gettid),
+        FILTER_CALL(lseek),
+        FILTER_CALL(madvise),
+        FILTER_CALL_1(mmap, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE)),
+        FILTER_CALL(newfstatat),
+        FILTER_CALL(fstat),
+        FILTER_CALL(openat),
+        FILTER_CALL(open),
+        FILTER_CALL(prctl),
+        FILTER_CALL(prlimit64),
+        FILTER_CALL(ptrace),
+        FILTER_CALL(read),
+        FILTER_CALL(readlink),
+        FILTER_CALL(readlinkat),
+        FILTER_CALL(rt_sigaction),
+        FILTER_CALL(sched_getaffinity),
+        FILTER_CALL(sched_yield),
+        FILTER_CALL(sigaltstack),
+        FILTER_CALL(tgkill),
+        FILTER_CALL(wait4),
+        FILTER_CALL(write),
+#endif
+    };
+
+    return filter_install(rules, COUNT(rules), error);
+}
+
+int responder_sandbox_enter(size_t descriptors, struct error *error)
+{
+    /* The list takes away what the other steps need. */
+    return responder_sandbox_limit(descriptors, error) < 0 ||
+                   responder_sandbox_landlock(error) < 0 || responder_sandbox_filter(error) < 0
+               ? -1
+               : 0;
+}
