@@ -131,10 +131,10 @@ static void front_exhausted(struct front *front, uint32_t what, uint64_t now_ms)
 /* ---- the first look ---- */
 
 static void front_refuse(struct front *front, struct connection *connection, unsigned status,
-                         uint64_t now_ms)
+                         bool content, uint64_t now_ms)
 {
     char answer[REFUSAL_MAX];
-    size_t length = refusal_write(answer, status, time(NULL));
+    size_t length = refusal_write(answer, status, content, time(NULL));
 
     /* The first bytes of a connection always fit; when they do not, the peer is gone. */
     if (send(connection->fd, answer, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length) {
@@ -169,11 +169,11 @@ static void front_judge(struct front *front, struct connection *connection, size
         front_hand_over(front, connection, &head);
         break;
     case HEAD_REFUSED:
-        front_refuse(front, connection, head.status, now_ms);
+        front_refuse(front, connection, head.status, !head.asks_head, now_ms);
         break;
     case HEAD_INCOMPLETE:
         if (ended)
-            front_refuse(front, connection, 400, now_ms);
+            front_refuse(front, connection, 400, !head.asks_head, now_ms);
         break;
     }
 }
