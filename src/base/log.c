@@ -24,6 +24,7 @@ static struct {
     bool journal;    /* the stream that journald reads */
     int verbose;
     size_t bound, written; /* log_bound; 0: none */
+    size_t lost;           /* lines that it has not taken, and that it has not been told of */
     char ident[32];
 } state = {.fd = STDERR_FILENO, .ident = "wicket"};
 
@@ -49,6 +50,7 @@ void log_init(int fd, const char *ident, int verbose)
     state.socket_type = type;
     state.journal = is_journal(fd);
     state.verbose = verbose;
+    state.lost = 0;
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
 }
 
@@ -75,19 +77,48 @@ int log_fd(void)
     return state.fd;
 }
 
-static void log_send(const char *line, size_t length)
+/* False: it does not take the line. */
+static bool log_send(const char *line, size_t length)
 {
-    if (state.socket_type != 0) {
-        (void)send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-        return;
-    }
+    if (state.socket_type != 0)
+        return send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
     begin_anew(length);
     /* A pipe that is ready takes PIPE_BUF bytes at once, more than any line: a reader that has
      * stopped reading costs lines, and never holds the program up. */
     struct pollfd ready = {.fd = state.fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
-        write(state.fd, line, length) < 0)
-        return;
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
+           write(state.fd, line, length) >= 0;
+}
+
+static bool log_put(int priority, const char *text)
+{
+    bool datagram = state.socket_type == SOCK_DGRAM;
+    char line[LOG_LINE_MAX + 1];
+
+    if (datagram)
+        snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
+                 (long)getpid());
+    else if (state.journal)
+        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
+    else
+        snprintf(line, sizeof(line), "%s: ", state.ident);
+    size_t length = strlen(line);
+    /* Room is kept for the newline, which replaces the NUL. */
+    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
+    if (!datagram)
+        line[length++] = '\n';
+    return log_send(line, length);
+}
+
+/* Before the first line that is taken again. */
+static void log_tell_lost(void)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "lines lost here, since the log did not take them in time: %zu",
+             state.lost);
+    if (log_put(LOG_WARNING, text))
+        state.lost = 0;
 }
 
 /* `number` is an errno to append, or 0. */
@@ -102,21 +133,10 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority, int num
     if (number != 0)
         snprintf(text + used, sizeof(text) - used, ": %s", strerror(number));
 
-    bool datagram = state.socket_type == SOCK_DGRAM;
-    char line[LOG_LINE_MAX + 1];
-    if (datagram)
-        snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
-                 (long)getpid());
-    else if (state.journal)
-        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
-    else
-        snprintf(line, sizeof(line), "%s: ", state.ident);
-    size_t length = strlen(line);
-    /* Room is kept for the newline, which replaces the NUL. */
-    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
-    if (!datagram)
-        line[length++] = '\n';
-    log_send(line, length);
+    if (state.lost > 0)
+        log_tell_lost();
+    if (!log_put(priority, text))
+        state.lost++;
     errno = saved_errno;
 }
 
