@@ -172,8 +172,8 @@ static void prepare(const struct strangers *strangers, struct stranger *stranger
     case KIND_SLOW:
     case KIND_UNKNOWN:
         length = snprintf(stranger->request, REQUEST_MAX,
-                          "GET /.well-known/acme-challenge/stranger-%" PRIu64 "%s", strangers->came,
-                          end);
+                          "GET /.well-known/acme-challenge/stranger-of-the-lab-%08" PRIu64 "%s",
+                          strangers->came, end);
         break;
     case KIND_MALFORMED:
         memcpy(stranger->request, bytes->text, bytes->length);
