@@ -25,6 +25,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "outside.h"
+
 enum {
     PORT = 80,
     PARALLEL_MAX = 4096,
@@ -49,11 +51,6 @@ enum failure {
 static const char *const failure_names[FAILURE_COUNT] = {"refused", "reset", "timeout", "short",
                                                          "status",  "body",  "other"};
 
-struct address {
-    struct sockaddr_storage socket;
-    socklen_t length;
-};
-
 struct visitor {
     int fd; /* -1: nobody */
     bool asked;
@@ -76,41 +73,6 @@ struct load {
     uint32_t *latencies_us;
     size_t answers, capacity;
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static bool parse_address(struct address *out, const char *text, uint16_t port)
-{
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        memcpy(&out->socket, &v4, sizeof(v4));
-        out->length = sizeof(v4);
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-        memcpy(&out->socket, &v6, sizeof(v6));
-        out->length = sizeof(v6);
-        return true;
-    }
-    return false;
-}
-
-static bool parse_number(uint64_t *out, const char *text, uint64_t low, uint64_t high)
-{
-    char *end;
-
-    errno = 0;
-    *out = strtoull(text, &end, 10);
-    return errno == 0 && end != text && *end == '\0' && *out >= low && *out <= high;
-}
 
 static bool parse(struct load *load, int argc, char **argv)
 {

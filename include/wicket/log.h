@@ -13,7 +13,7 @@
  * environment, gets "<PRI>ident: line\n" (sd-daemon(3)); anything else gets "ident: line\n"; both
  * in one write(2). Bytes that are not printable ASCII are escaped as \xNN, so that no line can be
  * forged; a line is cut at LOG_LINE_MAX. A log that cannot be written is not an error: nothing
- * waits for it.
+ * waits for it. The next line that it does take is preceded by one that counts those it did not.
  *
  * log_warn and log_error append ": " and strerror(errno), log_warnx and log_errorx do not.
  * This is the one part with state of its own (descriptor, ident), set once by main().

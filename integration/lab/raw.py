@@ -24,7 +24,7 @@ class Raw:
 
     def __init__(self, lab, host=None, port=80):
         self.log = []
-        self._listeners = []
+        self.listeners = []
         with (host or lab.host).network():
             for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
                 listener = socket.socket(family, socket.SOCK_STREAM)
@@ -33,16 +33,16 @@ class Raw:
                     listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 listener.bind((address, port))
                 listener.listen(4096)
-                self._listeners.append(listener)
+                self.listeners.append(listener)
         lab.at_end(self.close)
 
     def comes(self, timeout):
         """Whether somebody comes in that time; accept() then returns at once."""
-        return bool(select.select(self._listeners, [], [], timeout)[0])
+        return bool(select.select(self.listeners, [], [], timeout)[0])
 
     def accept(self, timeout=5):
         """The next connection, and who it is from."""
-        ready, _, _ = select.select(self._listeners, [], [], timeout)
+        ready, _, _ = select.select(self.listeners, [], [], timeout)
         assert ready, f"nobody came to production in {timeout} s"
         connection, peer = ready[0].accept()
         connection.settimeout(timeout)
@@ -50,7 +50,7 @@ class Raw:
         return connection, self.log[-1]
 
     def close(self):
-        for listener in self._listeners:
+        for listener in self.listeners:
             listener.close()
 
 

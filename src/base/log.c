@@ -25,6 +25,7 @@ static struct {
     bool file;
     int verbose;
     size_t bound, written; /* log_bound; 0: none */
+    size_t lost;           /* lines that it has not taken, and that it has not been told of */
     char ident[32];
 } state = {.fd = STDERR_FILENO, .ident = "wicket"};
 
@@ -52,6 +53,7 @@ void log_init(int fd, const char *ident, int verbose)
     struct stat status;
     state.file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
     state.verbose = verbose;
+    state.lost = 0;
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
 }
 
@@ -83,24 +85,53 @@ bool log_is_file(void)
     return state.file;
 }
 
-static void log_send(const char *line, size_t length)
+/* False: it does not take the line. */
+static bool log_send(const char *line, size_t length)
 {
-    if (state.socket_type != 0) {
-        (void)send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-        return;
-    }
+    if (state.socket_type != 0)
+        return send(state.fd, line, length, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
     begin_anew(length);
     /* A pipe that is ready takes PIPE_BUF bytes at once, more than any line: a reader that has
      * stopped reading costs lines, and never holds the program up. */
     struct pollfd ready = {.fd = state.fd, .events = POLLOUT};
-    if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
-        write(state.fd, line, length) < 0)
-        return;
+    return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 &&
+           write(state.fd, line, length) >= 0;
+}
+
+static bool log_put(int priority, const char *text)
+{
+    bool datagram = state.socket_type == SOCK_DGRAM;
+    char line[LOG_LINE_MAX + 1];
+
+    if (datagram)
+        snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
+                 (long)getpid());
+    else if (state.journal)
+        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
+    else
+        snprintf(line, sizeof(line), "%s: ", state.ident);
+    size_t length = strlen(line);
+    /* Room is kept for the newline, which replaces the NUL. */
+    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
+    if (!datagram)
+        line[length++] = '\n';
+    return log_send(line, length);
+}
+
+/* Before the first line that is taken again. */
+static void log_tell_lost(void)
+{
+    char text[96];
+
+    snprintf(text, sizeof(text), "lines lost here, since the log did not take them in time: %zu",
+             state.lost);
+    if (log_put(LOG_WARNING, text))
+        state.lost = 0;
 }
 
 void log_copy(const char *lines, size_t length)
 {
-    log_send(lines, length);
+    (void)log_send(lines, length);
 }
 
 /* `number` is an errno to append, or 0. */
@@ -115,21 +146,10 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority, int num
     if (number != 0)
         snprintf(text + used, sizeof(text) - used, ": %s", strerror(number));
 
-    bool datagram = state.socket_type == SOCK_DGRAM;
-    char line[LOG_LINE_MAX + 1];
-    if (datagram)
-        snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
-                 (long)getpid());
-    else if (state.journal)
-        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
-    else
-        snprintf(line, sizeof(line), "%s: ", state.ident);
-    size_t length = strlen(line);
-    /* Room is kept for the newline, which replaces the NUL. */
-    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
-    if (!datagram)
-        line[length++] = '\n';
-    log_send(line, length);
+    if (state.lost > 0)
+        log_tell_lost();
+    if (!log_put(priority, text))
+        state.lost++;
     errno = saved_errno;
 }
 

@@ -5,14 +5,41 @@
 
 #include "wicket/log.h"
 
+#define SECOND_MS 1000
+
+void log_limit_tick(struct log_limit *limit, uint64_t now_ms)
+{
+    if (limit->dropped == 0 || now_ms - limit->second_start_ms < SECOND_MS)
+        return;
+    log_warnx("%" PRIu64 " more lines about %s were left out", limit->dropped,
+              limit->about ? limit->about : "the like");
+    limit->dropped = 0;
+}
+
+uint64_t log_limit_next_ms(const struct log_limit *limit)
+{
+    return limit->dropped > 0 ? limit->second_start_ms + SECOND_MS : UINT64_MAX;
+}
+
+static void begin_second(struct log_limit *limit, uint64_t now_ms)
+{
+    if (now_ms - limit->second_start_ms < SECOND_MS)
+        return;
+    log_limit_tick(limit, now_ms);
+    limit->second_start_ms = now_ms;
+    limit->lines = 0;
+}
+
+void log_limit_leave_out(struct log_limit *limit, uint64_t lines, uint64_t now_ms)
+{
+    begin_second(limit, now_ms);
+    limit->dropped += lines;
+}
+
 bool log_limit_take(struct log_limit *limit, uint64_t now_ms)
 {
-    if (now_ms - limit->second_start_ms >= 1000) {
-        if (limit->dropped > 0)
-            log_warnx("%" PRIu64 " lines like these were left out", limit->dropped);
-        *limit = (struct log_limit){.second_start_ms = now_ms};
-    }
-    if (limit->lines == LOG_LIMIT_LINES) {
+    begin_second(limit, now_ms);
+    if (limit->lines == (limit->most > 0 ? limit->most : LOG_LIMIT_LINES)) {
         limit->dropped++;
         return false;
     }

@@ -107,6 +107,7 @@ static void on_down(void *owner)
     keeper->turned_away_before = keeper_turned_away(keeper);
     keeper->passed_before = keeper_passed(keeper);
     keeper->pong = (struct link_pong){0};
+    keeper->validations_told = 0;
     keeper->pressure.exhausted = 0;
     stateless_forget(&keeper->stateless);
     pass_forget(keeper);
@@ -118,14 +119,26 @@ static void on_pong(void *owner, const struct link_pong *pong)
     struct keeper *keeper = owner;
 
     keeper->pong = *pong;
+    /* In a flood it counts those that it does not tell of. */
+    if (pong->validations > keeper->validations_told) {
+        log_limit_leave_out(&keeper->validations, pong->validations - keeper->validations_told,
+                            event_now_ms());
+        keeper->validations_told = pong->validations;
+    }
     keeper->pressure.exhausted = pong->exhausted;
     window_pong(&keeper->window, event_now_ms(), pong->sequence);
 }
 
-static void note_validation(const struct link_validation *validation)
+/* In a second: enough for twenty names that five perspectives of a CA ask for at once. */
+#define VALIDATION_LINES 100
+
+/* Whoever knows a token can ask for it for ever. */
+static void note_validation(struct keeper *keeper, const struct link_validation *validation)
 {
     char text[INET6_ADDRSTRLEN];
 
+    if (!log_limit_take(&keeper->validations, event_now_ms()))
+        return;
     log_info("validation of %s from %s port %u", validation->token,
              inet_ntop(validation->family, validation->address, text, sizeof(text)) == NULL ? "?"
                                                                                             : text,
@@ -137,8 +150,9 @@ static void on_validation(void *owner, const struct link_validation *validation)
     struct keeper *keeper = owner;
 
     if (validation->loopback == 0) {
+        keeper->validations_told++;
         validators_note(&keeper->validators, validation);
-        note_validation(validation);
+        note_validation(keeper, validation);
     }
 }
 
@@ -422,6 +436,8 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .timer_ms = UINT64_MAX,
         .look_due_ms = UINT64_MAX,
         .shut_reason = "",
+        .log_limit = {.about = "requests that were refused"},
+        .validations = {.about = "validations", .most = VALIDATION_LINES},
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
         .child = {.link = none, .process = none, .state = CHILD_DOWN},
     };
@@ -485,6 +501,8 @@ void keeper_deinit(struct keeper *keeper)
 {
     struct error error;
 
+    log_limit_tick(&keeper->log_limit, UINT64_MAX);
+    log_limit_tick(&keeper->validations, UINT64_MAX);
     if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
         log_debug("%s", error.text);
     /* Out of sight first: who connects now must find out before the greeting. */

@@ -84,7 +84,8 @@ struct keeper {
     enum window_state state_seen; /* after the last settling */
     uint64_t leased_ms;           /* when the present window first had its lease */
     uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
-    struct log_limit log_limit;   /* of what peers and validators can cause */
+    struct log_limit log_limit;   /* of what peers can cause */
+    struct log_limit validations; /* the same of validators */
     unsigned int refusals;        /* leases refused so far */
     unsigned int troubles;        /* told so far */
     char trouble[512];            /* what stands in the way at present, or "" */
@@ -97,6 +98,7 @@ struct keeper {
     struct keeper_before before;
     /* Of responders that have died; those of the present one are in `pong`. */
     uint64_t validations_before, turned_away_before, passed_before;
+    uint64_t validations_told; /* by the present one, or left out of the log */
     struct link_pong pong;
 
     bool was_ready;

@@ -120,6 +120,10 @@ int lock_adopt(struct lock *out, int fd, struct error *error)
 
 int lock_describe(struct lock *lock, const char *socket, const char *config, struct error *error)
 {
+    /* Whoever reads it would take what follows for another line. */
+    if (strchr(socket, '\n') != NULL || strchr(config, '\n') != NULL)
+        return error_set(error, EX_CONFIG, "%s: a newline in this path, or in control.socket",
+                         config);
     if (ftruncate(lock->fd, 0) != 0 ||
         dprintf(lock->fd, "pid %ld\nsocket %s\nconfig %s\n", (long)getpid(), socket, config) < 0)
         return error_set_errno(error, EX_IOERR, "cannot write %s", lock->path);

@@ -29,7 +29,10 @@ struct attempt {
 
 void pass_init(struct pass *pass)
 {
-    *pass = (struct pass){.gone_due_ms = UINT64_MAX};
+    *pass = (struct pass){
+        .gone_due_ms = UINT64_MAX,
+        .log_limit = {.about = "visitors who cannot be passed on"},
+    };
     pass_sources_init(&pass->sources);
 }
 
@@ -412,6 +415,7 @@ void pass_run(struct keeper *keeper, uint64_t now_ms)
     struct error error;
 
     dead_free(pass);
+    log_limit_tick(&pass->log_limit, now_ms);
     note_stalled(pass, now_ms);
     if (pass->request_count > 0)
         run_requests(keeper, now_ms);
@@ -429,7 +433,8 @@ uint64_t pass_next_ms(const struct pass *pass)
         connect = connect->next;
     if (connect != NULL && connect->began_ms + PASS_STALL_MS < next_ms)
         next_ms = connect->began_ms + PASS_STALL_MS;
-    return next_ms;
+    uint64_t told_ms = log_limit_next_ms(&pass->log_limit);
+    return told_ms < next_ms ? told_ms : next_ms;
 }
 
 void pass_forget(struct keeper *keeper)

@@ -240,6 +240,8 @@ static uint64_t next_ms(const struct keeper *keeper)
 {
     uint64_t at_ms = earlier(window_next_ms(&keeper->window), child_next_ms(&keeper->child));
 
+    at_ms = earlier(at_ms, log_limit_next_ms(&keeper->log_limit));
+    at_ms = earlier(at_ms, log_limit_next_ms(&keeper->validations));
     at_ms = earlier(at_ms, keeper->look_due_ms);
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
@@ -262,6 +264,8 @@ uint64_t keeper_settle(struct keeper *keeper)
         child_tick(&keeper->child, now_ms);
         window_tick(&keeper->window, now_ms);
         webroot_tick(&keeper->webroot, now_ms);
+        log_limit_tick(&keeper->log_limit, now_ms);
+        log_limit_tick(&keeper->validations, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);

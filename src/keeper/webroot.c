@@ -40,13 +40,18 @@ static void say_unwritten(struct webroot *webroot)
 
 void webroot_tick(struct webroot *webroot, uint64_t now_ms)
 {
+    log_limit_tick(&webroot->log_limit, now_ms);
     if (webroot->lines > 0 && now_ms >= webroot->lines_from_ms + WEBROOT_LOG_MS)
         say_unwritten(webroot);
 }
 
 uint64_t webroot_next_ms(const struct webroot *webroot)
 {
-    return webroot->unwritten == 0 ? UINT64_MAX : webroot->lines_from_ms + WEBROOT_LOG_MS;
+    uint64_t next_ms = log_limit_next_ms(&webroot->log_limit);
+
+    return webroot->unwritten == 0 || webroot->lines_from_ms + WEBROOT_LOG_MS > next_ms
+               ? next_ms
+               : webroot->lines_from_ms + WEBROOT_LOG_MS;
 }
 
 static void refuse(struct webroot *webroot, const char *name, const char *why)
@@ -344,7 +349,12 @@ void webroot_init(struct webroot *webroot)
 {
     static const struct event_source none = {.fd = -1};
 
-    *webroot = (struct webroot){.inotify = none, .mounts = none, .more = none};
+    *webroot = (struct webroot){
+        .inotify = none,
+        .mounts = none,
+        .more = none,
+        .log_limit = {.about = "challenge files"},
+    };
 }
 
 int webroot_start(struct webroot *webroot, int epoll_fd, const char *path,

@@ -31,6 +31,7 @@ static bool front_listen(struct front *front, struct listener *listener, uint32_
 int front_init(struct front *front, const int *fds, size_t count, struct error *error)
 {
     front->listener_count = count;
+    front->log_limit.about = "running out";
     for (size_t i = 0; i < count; i++) {
         struct listener *listener = &front->listeners[i];
         struct epoll_event event = {.events = EPOLLIN, .data.ptr = listener};
@@ -131,10 +132,10 @@ static void front_exhausted(struct front *front, uint32_t what, uint64_t now_ms)
 /* ---- the first look ---- */
 
 static void front_refuse(struct front *front, struct connection *connection, unsigned status,
-                         uint64_t now_ms)
+                         bool content, uint64_t now_ms)
 {
     char answer[REFUSAL_MAX];
-    size_t length = refusal_write(answer, status, time(NULL));
+    size_t length = refusal_write(answer, status, content, time(NULL));
 
     /* The first bytes of a connection always fit; when they do not, the peer is gone. */
     if (send(connection->fd, answer, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length) {
@@ -169,11 +170,11 @@ static void front_judge(struct front *front, struct connection *connection, size
         front_hand_over(front, connection, &head);
         break;
     case HEAD_REFUSED:
-        front_refuse(front, connection, head.status, now_ms);
+        front_refuse(front, connection, head.status, !head.asks_head, now_ms);
         break;
     case HEAD_INCOMPLETE:
         if (ended)
-            front_refuse(front, connection, 400, now_ms);
+            front_refuse(front, connection, 400, !head.asks_head, now_ms);
         break;
     }
 }
@@ -373,6 +374,7 @@ void front_expire(struct front *front, uint64_t now_ms)
             http_cut_off(connection);
         connection = next;
     }
+    log_limit_tick(&front->log_limit, now_ms);
     if (front->paused &&
         (front->paused_until_ms <= now_ms || connections->count < front->paused_count))
         front_resume(front);
@@ -385,14 +387,14 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 
 uint64_t front_next_ms(const struct front *front)
 {
-    uint64_t next_ms = UINT64_MAX;
+    uint64_t next_ms = log_limit_next_ms(&front->log_limit);
     const struct connection *connection = front->connections->all;
 
     /* Those that were cut off end with libmicrohttpd's next round and need no reminder. */
     while (connection && connection->cut_off)
         connection = connection->next;
     if (connection)
-        next_ms = connection->deadline_ms;
+        next_ms = earlier(next_ms, connection->deadline_ms);
     if (front->connections->lingering)
         next_ms = earlier(next_ms, front->connections->lingering->linger_ms);
     if (front->connections->silent)

@@ -23,10 +23,12 @@ struct field {
     size_t value_length;
 };
 
+/* What the fields so far say about the whole. */
 struct framing {
     bool content_length;
     bool transfer_encoding;
     bool length_positive;
+    size_t cookies;
 };
 
 static enum head_verdict refuse(struct head *head, unsigned status, const char *reason)
@@ -89,12 +91,15 @@ static enum head_verdict take_method(struct cursor *cursor, struct head *head)
 static enum head_verdict take_target(struct cursor *cursor, struct head *head)
 {
     size_t start = cursor->at;
+    size_t arguments = 1;
 
     head->target = cursor->bytes + start;
     while (cursor->at < cursor->end &&
            target_is_character((unsigned char)cursor->bytes[cursor->at])) {
         if (cursor->at - start == TARGET_MAX)
             return refuse(head, 414, "target too long");
+        if (cursor->bytes[cursor->at] == '&' && ++arguments > HEAD_ARGUMENTS_MAX)
+            return refuse(head, 414, "too many arguments in the target");
         cursor->at++;
     }
     if (cursor->at == cursor->end)
@@ -204,6 +209,41 @@ static enum head_verdict judge_content_length(struct head *head, struct framing 
     return HEAD_COMPLETE;
 }
 
+static enum head_verdict judge_cookie(struct head *head, struct framing *framing,
+                                      const struct field *field)
+{
+    framing->cookies++;
+    for (size_t i = 0; i < field->value_length; i++)
+        framing->cookies += field->value[i] == ';' || field->value[i] == ',';
+    if (framing->cookies > HEAD_COOKIES_MAX)
+        return refuse(head, 431, "too many cookies");
+    return HEAD_COMPLETE;
+}
+
+/* Where chunked is not the last of the codings, nobody can tell where the body ends (RFC 9112
+ * section 6.3); what stands before it we do not know (section 6.1). */
+static enum head_verdict judge_transfer_encoding(struct head *head, struct framing *framing,
+                                                 const struct field *field)
+{
+    static const char chunked[] = "chunked";
+    size_t length = sizeof(chunked) - 1;
+
+    if (framing->transfer_encoding)
+        return refuse(head, 400, "repeated Transfer-Encoding");
+    if (field->value_length < length ||
+        strncasecmp(field->value + field->value_length - length, chunked, length) != 0)
+        return refuse(head, 400, "Transfer-Encoding does not end in chunked");
+    size_t before = field->value_length - length;
+    while (before > 0 && (field->value[before - 1] == ' ' || field->value[before - 1] == '\t'))
+        before--;
+    if (before > 0 && field->value[before - 1] != ',')
+        return refuse(head, 400, "Transfer-Encoding does not end in chunked");
+    if (before > 0)
+        return refuse(head, 501, "unknown Transfer-Encoding");
+    framing->transfer_encoding = true;
+    return HEAD_COMPLETE;
+}
+
 static enum head_verdict judge_field(struct head *head, struct framing *framing,
                                      const struct field *field)
 {
@@ -211,15 +251,12 @@ static enum head_verdict judge_field(struct head *head, struct framing *framing,
         return refuse(head, 431, "too many fields");
     if (field_is(field, "host"))
         return judge_host(head, field);
+    if (field_is(field, "cookie"))
+        return judge_cookie(head, framing, field);
     if (field_is(field, "content-length"))
         return judge_content_length(head, framing, field);
-    if (field_is(field, "transfer-encoding")) {
-        if (framing->transfer_encoding)
-            return refuse(head, 400, "repeated Transfer-Encoding");
-        if (field->value_length != 7 || strncasecmp(field->value, "chunked", 7) != 0)
-            return refuse(head, 501, "unknown Transfer-Encoding");
-        framing->transfer_encoding = true;
-    }
+    if (field_is(field, "transfer-encoding"))
+        return judge_transfer_encoding(head, framing, field);
     return HEAD_COMPLETE;
 }
 
@@ -298,7 +335,10 @@ enum head_verdict head_parse(struct head *out, const char *bytes, size_t length)
     *out = (struct head){0};
     if (verdict == HEAD_COMPLETE) {
         *out = head;
-    } else if (verdict == HEAD_REFUSED) {
+        return verdict;
+    }
+    out->asks_head = method_is(&head, "HEAD");
+    if (verdict == HEAD_REFUSED) {
         out->status = head.status;
         out->reason = head.reason;
     }

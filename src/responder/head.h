@@ -22,13 +22,17 @@
 #define HEAD_MAX        8192 /* bytes from the method to the empty line, both included */
 #define HEAD_SKIP_MAX   2    /* the empty line before it */
 #define HEAD_LOOK       (HEAD_SKIP_MAX + HEAD_MAX) /* no more bytes than this are ever needed */
-#define HEAD_FIELDS_MAX 100
 #define HEAD_METHOD_MAX 32
+/* libmicrohttpd keeps an entry for each of these, which come to an end before its room does: where
+ * it has none, it writes an answer of its own that is not good HTTP. */
+#define HEAD_FIELDS_MAX    100
+#define HEAD_ARGUMENTS_MAX 64 /* of the query */
+#define HEAD_COOKIES_MAX   64
 
 enum head_verdict {
-    HEAD_INCOMPLETE, /* as far as it goes it is good */
+    HEAD_INCOMPLETE, /* as far as it goes it is good; `asks_head` is set */
     HEAD_COMPLETE,
-    HEAD_REFUSED, /* `status` and `reason` are set, nothing else is */
+    HEAD_REFUSED, /* `status`, `reason` and `asks_head` are set, nothing else is */
 };
 
 /* Points into the bytes that were judged. */
@@ -48,6 +52,7 @@ struct head {
 
     unsigned status; /* 400, 414, 431, 501 or 505 */
     const char *reason;
+    bool asks_head; /* the method was HEAD: the refusal has no content (RFC 9110 section 9.3.2) */
 };
 
 enum head_verdict head_parse(struct head *out, const char *bytes, size_t length);

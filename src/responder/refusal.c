@@ -20,7 +20,7 @@ static const char *refusal_phrase(unsigned status)
     }
 }
 
-size_t refusal_write(char *out, unsigned status, time_t now)
+size_t refusal_write(char *out, unsigned status, bool content, time_t now)
 {
     const char *phrase = refusal_phrase(status);
     struct tm tm = {0};
@@ -37,7 +37,8 @@ size_t refusal_write(char *out, unsigned status, time_t now)
                           "Cache-Control: no-store\r\n"
                           "Content-Length: %zu\r\n"
                           "\r\n"
-                          "%s\n",
-                          status, phrase, date, strlen(phrase) + 1, phrase);
+                          "%s%s",
+                          status, phrase, date, strlen(phrase) + 1, content ? phrase : "",
+                          content ? "\n" : "");
     return (size_t)length;
 }

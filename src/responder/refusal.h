@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <time.h>
 
@@ -10,5 +11,5 @@
  */
 #define REFUSAL_MAX 256
 
-/* Returns the length; `out` has REFUSAL_MAX bytes. */
-size_t refusal_write(char *out, unsigned status, time_t now);
+/* Returns the length; `out` has REFUSAL_MAX bytes. Without `content` it is the answer to a HEAD. */
+size_t refusal_write(char *out, unsigned status, bool content, time_t now);

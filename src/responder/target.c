@@ -118,8 +118,6 @@ static size_t scheme_length(const char *text, size_t length)
 {
     if (length >= 7 && strncasecmp(text, "http://", 7) == 0)
         return 7;
-    if (length >= 8 && strncasecmp(text, "https://", 8) == 0)
-        return 8;
     return 0;
 }
 

@@ -8,9 +8,10 @@
  * The request target (RFC 9112 section 3.2) and the host in it or in the Host field (RFC 9110
  * section 7.2). Nothing is decoded and nothing is normalised: a target is a token's or it is not.
  *
- * Taken are origin-form and absolute-form with http or https. `*` and authority-form are for
- * proxies and refused. Of the characters every visible ASCII one but `#` is taken: browsers send a
- * few that RFC 3986 would have encoded (| ^ { }), and none of these can break out of a header.
+ * Taken are origin-form and absolute-form with http: what comes in the clear cannot be a request
+ * for https (RFC 9110 section 7.4). `*` and authority-form are for proxies and refused. Of the
+ * characters every visible ASCII one but `#` is taken: browsers send a few that RFC 3986 would have
+ * encoded (| ^ { }), and none of these can break out of a header.
  */
 
 #define TARGET_MAX      4096

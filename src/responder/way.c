@@ -49,10 +49,11 @@ static enum way way_of_path(const char *path, size_t length)
     return challenge_is_token(path + PREFIX_LENGTH, length - PREFIX_LENGTH) ? WAY_WAIT : WAY_PASS;
 }
 
-/* As far as it goes, in absolute-form with this scheme. */
-static enum way way_of_absolute(const char *text, size_t length, const char *scheme)
+/* As far as it goes, in absolute-form. */
+static enum way way_of_absolute(const char *text, size_t length)
 {
-    size_t scheme_length = strlen(scheme);
+    static const char scheme[] = "http://";
+    size_t scheme_length = sizeof(scheme) - 1;
     size_t compared = length < scheme_length ? length : scheme_length;
 
     if (strncasecmp(text, scheme, compared) != 0)
@@ -87,11 +88,7 @@ static enum way way_of_beginning(const struct tokens *tokens, const char *bytes,
                            : WAY_PASS;
         return way == WAY_ANSWER ? WAY_WAIT : way;
     }
-    if (text[0] == '/')
-        return way_of_path(text, rest);
-    if (way_of_absolute(text, rest, "http://") == WAY_WAIT)
-        return WAY_WAIT;
-    return way_of_absolute(text, rest, "https://");
+    return text[0] == '/' ? way_of_path(text, rest) : way_of_absolute(text, rest);
 }
 
 enum way way_find(const struct tokens *tokens, const char *bytes, size_t length, struct head *head)

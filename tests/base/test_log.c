@@ -167,6 +167,32 @@ static void test_long_line_is_cut(void **state)
     ends_close(ends);
 }
 
+/* What the reader was too slow for is counted, before what comes next. */
+static void test_lost_lines_are_counted(void **state)
+{
+    (void)state;
+    struct ends ends = ends_of_socket(SOCK_DGRAM);
+    char line[LOG_LINE_MAX + 1], wanted[128];
+    size_t sent = 2000, taken = 0;
+
+    log_init(ends.writer, "t", 0);
+    for (size_t i = 0; i < sent; i++)
+        log_info("more than the queue holds");
+    while (recv(ends.reader, line, sizeof(line), MSG_DONTWAIT) > 0)
+        taken++;
+    assert_in_range(taken, 1, sent - 1);
+    log_info("next");
+    snprintf(wanted, sizeof(wanted),
+             "<28>t[%ld]: lines lost here, since the log did not take them in time: %zu",
+             (long)getpid(), sent - taken);
+    expect(ends, wanted);
+    snprintf(wanted, sizeof(wanted), "<30>t[%ld]: next", (long)getpid());
+    expect(ends, wanted);
+    log_info("next");
+    expect(ends, wanted);
+    ends_close(ends);
+}
+
 /* A reader that is stuck, or gone, holds nothing up and kills nobody. */
 static void test_nothing_waits(void **state)
 {
@@ -231,6 +257,7 @@ int main(void)
         cmocka_unit_test(test_bound),
         cmocka_unit_test(test_no_line_is_forged),
         cmocka_unit_test(test_long_line_is_cut),
+        cmocka_unit_test(test_lost_lines_are_counted),
         cmocka_unit_test(test_nothing_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

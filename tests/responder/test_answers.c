@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "responder/head.h"
+
 #define TOKEN "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0"
 #define BODY  TOKEN "." THUMBPRINT
 #define END   " HTTP/1.1\r\nHost: example.org\r\n\r\n"
@@ -80,7 +82,7 @@ static void test_get(void **state)
         "GET " PATH(TOKEN) " HTTP/1.1\r\nHost:\r\n\r\n",
         "GET http://example.org" PATH(TOKEN) END,
         "GET http://example.org:80" PATH(TOKEN) END,
-        "GET HTTPS://[2001:db8::1]:80" PATH(TOKEN) END,
+        "GET HTTP://[2001:db8::1]:80" PATH(TOKEN) END,
         "GET http://192.0.2.1" PATH(TOKEN) " HTTP/1.0\r\n\r\n",
         "GET " PATH(TOKEN) " HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\n"
                            "Accept-Encoding: gzip\r\nRange: bytes=0-3\r\n"
@@ -281,6 +283,50 @@ static void test_half_closed(void **state)
     assert_memory_equal(answer, "HTTP/1.1 400 ", 13);
 }
 
+/* The answer to a HEAD has no content, also when it says that the request was malformed. */
+static void test_refused_head(void **state)
+{
+    static const char *const requests[] = {
+        "HEAD / HTTP/1.1\r\n\r\n",
+        "HEAD / HTTP/2.0\r\n\r\n",
+        "HEAD / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    };
+    char answer[4096];
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        harness_exchange(*state, requests[i], answer, sizeof(answer));
+        assert_non_null(strstr(answer, "\r\nContent-Length: "));
+        assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    }
+    harness_exchange(*state, "GET / HTTP/1.1\r\n\r\n", answer, sizeof(answer));
+    assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\nBad Request\n");
+}
+
+/* As much as a head may have of everything that libmicrohttpd keeps an entry for: there is room. */
+static void test_fullest_head(void **state)
+{
+    char request[HEAD_MAX + 1], answer[4096];
+    char *at = stpcpy(request, "GET /?");
+
+    for (size_t i = 1; i < HEAD_ARGUMENTS_MAX; i++)
+        at = stpcpy(at, "a=b&");
+    while (at - request < TARGET_MAX)
+        *at++ = 'a';
+    at = stpcpy(at, " HTTP/1.1\r\nHost: a\r\n");
+    for (size_t i = 0; i < HEAD_FIELDS_MAX - 2; i++)
+        at = stpcpy(at, "X: y\r\n");
+    at = stpcpy(at, "Cookie: ");
+    for (size_t i = 1; i < HEAD_COOKIES_MAX; i++)
+        at = stpcpy(at, "a=b; ");
+    at = stpcpy(at, "a=");
+    while (at - request < HEAD_MAX - 4)
+        *at++ = 'b';
+    strcpy(at, "\r\n\r\n");
+    harness_exchange(*state, request, answer, sizeof(answer));
+    assert_memory_equal(answer, "HTTP/1.1 404 ", 13);
+    assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\nnot found\n");
+}
+
 /* The second of two requests in one packet is not answered, and the first is not lost by it. */
 static void test_pipelined(void **state)
 {
@@ -385,6 +431,7 @@ int main(void)
         cmocka_unit_test(test_other_methods), cmocka_unit_test(test_body_is_not_awaited),
         cmocka_unit_test(test_not_found),     cmocka_unit_test(test_split),
         cmocka_unit_test(test_half_closed),   cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_refused_head),  cmocka_unit_test(test_fullest_head),
         cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_ipv6),
     };

@@ -56,7 +56,7 @@ static const struct good goods[] = {
     {"GET http://b HTTP/1.1\r\n" H "\r\n", "GET", "http://b", "", "a", 1, false, 1},
     {"GET http://b?q HTTP/1.1\r\n" H "\r\n", "GET", "http://b?q", "?q", "a", 1, false, 1},
     {"GET HTTP://b:80/c HTTP/1.1\r\n" H "\r\n", "GET", "HTTP://b:80/c", "/c", "a", 1, false, 1},
-    {"GET HtTpS://b/ HTTP/1.1\r\n" H "\r\n", "GET", "HtTpS://b/", "/", "a", 1, false, 1},
+    {"GET HtTp://b/ HTTP/1.1\r\n" H "\r\n", "GET", "HtTp://b/", "/", "a", 1, false, 1},
     {"GET http://[::1]:80/c HTTP/1.1\r\n" H "\r\n", "GET", "http://[::1]:80/c", "/c", "a", 1, false,
      1},
     {"GET http://192.0.2.1/c HTTP/1.0\r\n\r\n", "GET", "http://192.0.2.1/c", "/c", NULL, 0, false,
@@ -128,6 +128,7 @@ static const struct bad bads[] = {
     {400, "CONNECT a:80 HTTP/1.1\r\n", 0},
     {400, "GET a HTTP/1.1\r\n", 0},
     {400, "GET ftp://a/ HTTP/1.1\r\n", 0},
+    {400, "GET https://a/ HTTP/1.1\r\n", 0},
     {400, "GET http:/a HTTP/1.1\r\n", 0},
     {400, "GET http:a HTTP/1.1\r\n", 0},
     {400, "GET http:// HTTP/1.1\r\n", 0},
@@ -232,7 +233,14 @@ static const struct bad bads[] = {
      "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
     {400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 0},
     {501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip, chunked\r\n\r\n", 0},
-    {501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 0},
+    {501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: gzip\t,\tCHUNKED\r\n\r\n", 0},
+    {501, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: ,chunked\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: identity\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunked, gzip\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: xchunked\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: x chunked\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding: chunk\r\n\r\n", 0},
+    {400, "POST / HTTP/1.1\r\n" H "Transfer-Encoding:\r\n\r\n", 0},
 };
 
 /* A copy on the heap of exactly this size, so that the sanitizer sees a read behind its end. */
@@ -293,6 +301,7 @@ static void test_bad(void **state)
                      bad->bytes);
         assert_non_null(head.reason);
         assert_null(head.target);
+        assert_int_equal(head.asks_head, strncmp(bad->bytes, "HEAD ", 5) == 0);
         free(copy);
     }
 }

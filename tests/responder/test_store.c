@@ -216,6 +216,30 @@ static void test_log_limit(void **state)
     }
 }
 
+/* What was left out is told when the second is over, with no further line to wait for. */
+static void test_log_limit_tick(void **state)
+{
+    struct log_limit limit = {.about = "this", .most = 2};
+
+    (void)state;
+    assert_true(log_limit_next_ms(&limit) == UINT64_MAX);
+    assert_true(log_limit_take(&limit, 5000));
+    assert_true(log_limit_take(&limit, 5001));
+    assert_true(log_limit_next_ms(&limit) == UINT64_MAX);
+    assert_false(log_limit_take(&limit, 5002));
+    assert_false(log_limit_take(&limit, 5003));
+    assert_true(log_limit_next_ms(&limit) == 6000);
+    log_limit_tick(&limit, 5999);
+    assert_int_equal(limit.dropped, 2);
+    log_limit_tick(&limit, 6000);
+    assert_int_equal(limit.dropped, 0);
+    assert_true(log_limit_next_ms(&limit) == UINT64_MAX);
+    assert_true(log_limit_take(&limit, 6001));
+    assert_true(log_limit_take(&limit, 6002));
+    assert_false(log_limit_take(&limit, 6003));
+    assert_string_equal(limit.about, "this");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_longest_token),   cmocka_unit_test(test_many_tokens),
         cmocka_unit_test(test_undecided_total), cmocka_unit_test(test_undecided_per_address),
         cmocka_unit_test(test_undecided_ipv4),  cmocka_unit_test(test_log_limit),
+        cmocka_unit_test(test_log_limit_tick),
     };
     log_init(-1, "test", 0);
     return cmocka_run_group_tests(tests, NULL, NULL);

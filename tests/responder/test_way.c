@@ -74,8 +74,8 @@ static void test_answered(void **state)
         "GET " P "t HTTP/1.1\r\nhost: [2001:db8::1]:80\r\nX: y\r\nX: z\r\n\r\n",
         "GET http://example.org" P "t" END,
         "GET HTTP://example.org:80" P "t" END,
-        "GET hTTps://[::1]" P "t" END,
-        "GET https://example.org:443" P TOKEN END,
+        "GET hTTp://[::1]" P "t" END,
+        "GET http://example.org:443" P TOKEN END,
     };
 
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
@@ -124,6 +124,8 @@ static const struct passed passes[] = {
     HTTP("GET /.well-known/acme-challenge", " "),
     HTTP("GET ", "?/.well-known/acme-challenge/t"),
     HTTP("HEAD /", "index.html"),
+    /* what cannot come in the clear */
+    HTTP("GET http", "s://example.org" P "t"),
     /* what no token can be */
     HTTP("GET " P, " "),
     HTTP("GET " P, "/t"),
