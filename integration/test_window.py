@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What an open window does, and what it leaves alone."""
 
+import os
 import signal
 import socket
+import time
 
 import pytest
 from lab import network
+from lab.control import Control
 from lab.docker import publish
 from lab.lab import BEHIND4, BEHIND6, HOST4, HOST6, OUTSIDE4, VISITORS4, VISITORS6
 from lab.network import KeepAlive
@@ -39,6 +42,38 @@ def test_challenge_is_answered(lab, production, wicket):
         assert key_authorization.encode() not in answer.body
     wicket.run("remove", token)
     answered_by(lab, "production", HOST4, PREFIX + token)
+
+
+def test_removed_is_forgotten(lab, production, wicket):
+    """Who removed a token has the answer once nobody is served it any more, over whatever way."""
+    keeper = wicket.serve()
+    token, key_authorization = wicket.add()
+    responder = wicket.responder()
+    control = Control(lab.host)
+    os.kill(responder, signal.SIGSTOP)
+    control.ask_remove(token)
+    keeper.output.wait_for("window shut")
+    assert not control.is_answered()
+    os.kill(responder, signal.SIGCONT)
+    assert control.result() == (0, "")
+    inside = network.get(lab.host, "127.0.0.1", PREFIX + token, port=8402)
+    assert inside.status == 404
+    assert key_authorization.encode() not in inside.body
+    control.close()
+    wicket.leave(keeper)
+
+
+def test_a_hung_responder_holds_up_no_remove(lab, production, wicket):
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    os.kill(wicket.responder(), signal.SIGSTOP)
+    control = Control(lab.host)
+    since = time.monotonic()
+    assert control.remove(token) == (0, "")
+    assert time.monotonic() - since < 2
+    assert network.get(lab.outside, HOST4, PREFIX + token).server == "production"
+    control.close()
+    wicket.leave(keeper)
 
 
 @pytest.mark.parametrize("address", BOTH)

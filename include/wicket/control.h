@@ -37,9 +37,11 @@ enum control_type {
     CONTROL_REPORT,
     /* client to keeper */
     CONTROL_ADD = 64, /* answered when the window that serves it is in force, or 65, 75, 77 */
-    CONTROL_REMOVE,   /* a token nobody registered is 0 with a text; somebody else's is 77 */
+    CONTROL_REMOVE,   /* answered when it is served no more; one that nobody registered is 0 with a
+                         text, somebody else's is 77 */
     CONTROL_OPEN,
-    CONTROL_CLOSE,      /* ends the CONTROL_OPEN reasons (root: all; others: their own) */
+    CONTROL_CLOSE,      /* ends the CONTROL_OPEN reasons (root: all; others: their own) and is
+                           answered when the lease is gone, if there is no other reason */
     CONTROL_ARM,        /* the keeper stays as long as this connection lives; `wicket run` */
     CONTROL_STATUS,     /* CONTROL_DOCUMENT, as often as needed */
     CONTROL_PROBE,      /* CONTROL_SOCKET; see control_probe */

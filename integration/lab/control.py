@@ -4,6 +4,7 @@ The control protocol as a client speaks it (include/wicket/control.h), for what 
 never does: many requests over one connection, many connections, and messages that break the rules.
 """
 
+import select
 import socket
 import struct
 
@@ -11,9 +12,11 @@ MAGIC = 0x54434B57
 VERSION = 2
 HELLO, RESULT = 1, 2
 ADD, REMOVE, OPEN = 64, 65, 66
+STATUS = 69
 
 HEADER = struct.Struct("=IHH")
 ADD_BODY = struct.Struct("=304s96s")
+REMOVE_BODY = struct.Struct("=264s96s")
 RESULT_BODY = struct.Struct("=i768s")
 
 
@@ -57,6 +60,21 @@ class Control:
         body = ADD_BODY.pack(key_authorization.encode(), purpose.encode())
         self.send(header(ADD) + body)
         return self._result(self.receive())
+
+    def ask_remove(self, token, purpose="the lab"):
+        self.send(header(REMOVE) + REMOVE_BODY.pack(token.encode(), purpose.encode()))
+
+    def remove(self, token):
+        """(exit code, text)."""
+        self.ask_remove(token)
+        return self.result()
+
+    def result(self):
+        """(exit code, text) of what was asked last."""
+        return self._result(self.receive())
+
+    def is_answered(self):
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def close(self):
         self._socket.close()

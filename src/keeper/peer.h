@@ -30,6 +30,8 @@ enum peer_wait {
     PEER_WAIT_SETTLE,    /* until it is known whether connections arrive */
     PEER_WAIT_STATUS,    /* until the responder's counters are fresh */
     PEER_WAIT_REPORT,    /* the same */
+    PEER_WAIT_ENDED,     /* until what was asked to end is shut, and the responder is told so */
+    PEER_WAIT_FORGOTTEN, /* until the responder has heard that */
 };
 
 /* The counters at CONTROL_ARM. */
@@ -52,9 +54,9 @@ struct peer {
     uint64_t wait_sequence; /* of the ping whose answer it takes */
     uint64_t wait_until_ms;
     unsigned int wait_refusals;
-    const char *wait_ended;       /* `reason` ended meanwhile, and why */
-    char warning[256];            /* to go with a good result */
-    struct window_reason *reason; /* borrowed from the window; NULL once it has ended */
+    const char *wait_ended;         /* `reason` ended meanwhile, and why */
+    char warning[CONTROL_TEXT_MAX]; /* to go with a good result */
+    struct window_reason *reason;   /* borrowed from the window; NULL once it has ended */
 
     bool is_armed;
     struct window_reason *run; /* the reason of `wicket run --open`; as above */

@@ -186,8 +186,9 @@ static void handle_remove(struct peer *peer, const struct control_remove *remove
                     token->challenge.token, (unsigned int)other->uid);
         return;
     }
+    snprintf(peer->warning, sizeof(peer->warning), "%s", keeper->trouble);
     window_release(&keeper->window, event_now_ms(), reason);
-    peer_result(peer, 0, "%s", keeper->trouble);
+    park(peer, PEER_WAIT_ENDED, FRESH_WAIT_MS);
 }
 
 static void handle_open(struct peer *peer, const struct control_open *open)
@@ -231,11 +232,12 @@ static void handle_close(struct peer *peer)
         if (one->kind == WINDOW_HAND && (one->uid == peer->uid || peer->uid == 0))
             window_finish(&keeper->window, event_now_ms(), one, WINDOW_END_REMOVED);
     }
+    peer->warning[0] = '\0';
     if (keeper->window.reason_count != 0)
-        peer_result(peer, 0, "the window stays open: %zu other reasons, see wicket status",
-                    keeper->window.reason_count);
-    else
-        peer_result(peer, 0, "%s", "");
+        snprintf(peer->warning, sizeof(peer->warning),
+                 "the window stays open: %zu other reasons, see wicket status",
+                 keeper->window.reason_count);
+    park(peer, PEER_WAIT_ENDED, FRESH_WAIT_MS);
 }
 
 static void handle_arm(struct peer *peer, const struct control_arm *arm)
@@ -365,6 +367,21 @@ static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
                         : "there is no reason for it any more");
 }
 
+/* By now the lease is gone if it had to, and the responder was told to forget: what it answers to a
+ * ping that comes after that says that it has. One that hangs is not waited for. */
+static void resume_ended(struct peer *peer, uint64_t now_ms, bool late)
+{
+    struct window *window = &peer->keeper->window;
+
+    if (peer->wait == PEER_WAIT_ENDED) {
+        window_ping(window, now_ms);
+        peer->wait = PEER_WAIT_FORGOTTEN;
+        peer->wait_sequence = window_ping_sequence(window);
+    }
+    if (window->ping_answered >= peer->wait_sequence || late)
+        peer_result(peer, 0, "%s", peer->warning);
+}
+
 static void send_report(struct peer *peer, uint64_t now_ms)
 {
     const struct keeper *keeper = peer->keeper;
@@ -416,6 +433,10 @@ void request_resume(struct peer *peer, uint64_t now_ms)
     case PEER_WAIT_REPORT:
         if (fresh)
             send_report(peer, now_ms);
+        break;
+    case PEER_WAIT_ENDED:
+    case PEER_WAIT_FORGOTTEN:
+        resume_ended(peer, now_ms, late);
         break;
     }
     if (peer->source.fd >= 0 && peer->packets != NULL && now_ms >= peer->stuck_at_ms) {

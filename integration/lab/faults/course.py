@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""One renewal, step by step, with a fault that is struck in one of them."""
+
+import contextlib
+import itertools
+import os
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+
+from ..lab import HOST4, HOST6
+from ..process import Process
+from ..wicket import CONFIG, new_challenge
+from . import acts, rows
+from .crowd import Crowd
+from .events import Events
+from .ground import Violation
+from .kinds import STEPS
+from .seam import ANNOUNCEMENT
+from .visitor import Download, Visitor
+
+KEEPER = "/usr/local/libexec/wicket-keeper"
+PATIENCE_S = 30  # for what has deadlines of its own, which are shorter
+PACE_S = 0.002
+
+#: An ACME client, as its hooks see it. It goes on when a line is read.
+CLIENT = """\
+hook() { $SEAM wicket -c $CONFIG hook certbot $1; echo "$1 $?"; }
+hook auth
+read line
+hook cleanup
+"""
+RUN = 'exec env -u LD_PRELOAD sh -c "echo running; read line"'
+
+
+@dataclass
+class Strike:
+    step: str
+    moment: float
+    call: str
+
+
+class Ended(Exception):
+    """The fault was struck, and the renewal cannot go on."""
+
+
+class Course:
+    def __init__(self, ground, fault):
+        self.ground, self.lab = ground, ground.lab
+        self.fault, self.kind = fault, fault.kind
+        self.seam = {"run": "hook"}.get(self.kind.whose, self.kind.whose)
+        self.events = Events()
+        self.struck = None
+        self.step = ""
+        self.challenge = new_challenge()
+        self.pending = False  # it may be served
+        self.right_s = self.back_s = 0.0  # how long it took
+        self.keeper = self.client = self.crowd = None
+        self.passed, self.deaf, self.limited = [], [], []
+        ground.on_element = self.events.listen("kernel")
+        runs = self.kind.whose == "run"
+        forgets = rows.DEADLINE in (self.kind.right, self.kind.back)
+        text = rows.LIMITED if runs else rows.FORGETFUL if forgets else rows.CONFIGURATION
+        if fault.passes:
+            ground.wicket.configure(text)
+        else:
+            ground.wicket.turn_away(text)
+
+    def walk(self):
+        """Ended is raised when the fault ends it."""
+        for step in STEPS:
+            self.step = step
+            if step == self.fault.step:
+                self._arm()
+            if not getattr(self, step.replace("-", "_"))() and step == "starting":
+                break
+            self.look()
+        if self.is_struck() and not self.struck:  # its announcement is on its way
+            self.events.lines.wait_for(ANNOUNCEMENT)
+            self.look()
+
+    def _arm(self):
+        kind = self.kind
+        self.ground.seams[self.seam].arm(
+            kind.calls, kind.action, skip=self.fault.skip, strikes=self.fault.strikes, error=kind.error
+        )
+
+    def target(self):
+        """Who is struck."""
+        if self.kind.whose == "keeper":
+            return self.keeper.pid
+        program = "wicket-responder" if self.kind.whose == "responder" else "wicket"
+        return self.ground.running(program)[-1]
+
+    # --- the fault ---
+
+    def look(self):
+        """Whether it has been struck just now."""
+        announced = self.events.take()
+        if not announced:
+            return False
+        moment, _, call = announced
+        try:
+            if self.kind.act:
+                getattr(acts, self.kind.act)(self)
+        except acts.GONE:  # somebody else has ended it meanwhile, as is right when leaving
+            self.ground.seams[self.seam].disarm()
+            return False
+        if self.kind.act not in ("", "leave_held"):
+            moment = time.monotonic()
+        self.struck = Strike(self.step, moment, call)
+        if self.kind.ends:
+            raise Ended
+        self.right_s = self.until(self.is_right, moment, self.kind.right, "nobody answers rightly")
+        return True
+
+    def is_struck(self):
+        """Also when nobody has looked at its announcement yet."""
+        return self.struck or self.ground.seams[self.seam].struck > 0
+
+    def is_right(self, answer):
+        """Production, or the responder with what is pending."""
+        if answer.server == "production" or self.kind.whose == "run" and answer.status == 404:
+            return True
+        return self.pending and (answer.status, answer.body) == (200, self.challenge[1].encode())
+
+    def until(self, condition, since, allowed, what):
+        """Asks until the answer is as wanted; how long that took."""
+        pause = threading.Event()
+        while True:
+            if self.look():
+                since = time.monotonic()  # it was held until now
+            answer = self.ground.get(self.challenge, HOST4, try_s=0.05)
+            took = time.monotonic() - since
+            if condition(answer):
+                return took
+            if took > allowed + rows.MARGIN:
+                raise Violation(f"{what} after {took:.3f} s, {allowed:.3f} allowed: {answer}")
+            pause.wait(PACE_S)
+
+    def is_back(self, answer):
+        """Who is passed on meets production too: then the table has to tell."""
+        return answer.server == "production" and not (
+            self.fault.passes and self.ground.is_redirected()
+        )
+
+    def until_back(self, since, allowed):
+        took = self.until(self.is_back, since, allowed, "production is not back")
+        self.back_s = max(self.back_s, took)
+
+    def wait(self, pattern, start, timeout=PATIENCE_S):
+        """The match of a line, or None. A fault may be struck meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.events.wait(pattern, start, max(0, deadline - time.monotonic()))
+            self.look()
+            if found or time.monotonic() >= deadline:
+                return found
+
+    # --- the steps; each tells whether it came to its goal ---
+
+    def starting(self):
+        self.keeper = self.ground.host.start(
+            *(KEEPER, "--config", CONFIG),
+            prefix=self.ground.seams["keeper"].prefix,
+            on_line=self.events.listen("keeper"),
+        )
+        self.events.watch("keeper", self.keeper.pid)
+        found = self.wait("keeper: wicket-keeper: ready$|keeper is over", 0)
+        if (not found or "ready" not in found[1].string) and not self.is_struck():
+            raise Violation("without a fault the keeper does not start")
+        return bool(found) and "ready" in found[1].string
+
+    def opening(self):
+        if self.kind.act == "deaf_peers":
+            self.crowd = Crowd(self.ground.host)
+        start = self.events.now()
+        self.pending = True
+        self._start_client()
+        if self.kind.whose == "run":
+            return bool(self.wait("client: running|client is over", start))
+        for _ in itertools.count():
+            if self.events.wait(r"client: auth \d+", start, 0):
+                return False
+            answer = self.ground.get(self.challenge, HOST4, try_s=0.05)
+            self.look()
+            if answer.body == self.challenge[1].encode():
+                return True
+        return False
+
+    def _start_client(self):
+        token, key_authorization = self.challenge
+        seam = self.ground.seams["hook"].prefix
+        if self.kind.whose == "run":
+            command = [*seam, "wicket", "-c", CONFIG, "run", "--open", "--", "sh", "-c", RUN]
+        else:
+            command = ["sh", "-c", CLIENT]
+        popen = self.ground.host.popen(
+            command,
+            environment={
+                "SEAM": " ".join(seam),
+                "CONFIG": CONFIG,
+                "CERTBOT_DOMAIN": "fault.lab",
+                "CERTBOT_TOKEN": token,
+                "CERTBOT_VALIDATION": key_authorization,
+                "CERTBOT_REMAINING_CHALLENGES": "0",
+                "CERTBOT_ALL_DOMAINS": "fault.lab",
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.line = popen.stdin
+        self.client = Process("client", popen, self.events.listen("client"))
+        self.events.watch("client", self.client.pid)
+
+    def serving(self):
+        """Validators come; the hook has been waiting for that, and is done."""
+        if self.kind.whose == "run":
+            return True
+        for address in (HOST4, HOST6):
+            answer = self.ground.get(self.challenge, address, try_s=0.2)
+            self.look()
+            if not self.is_right(answer) and not self.is_struck():
+                raise Violation(f"without a fault a validator gets {answer}")
+        found = self.wait(r"client: auth (\d+)", 0)
+        return bool(found) and found[1][1] == "0"
+
+    def passing(self):
+        if not self.fault.passes:
+            return True
+        self.responder = self.ground.running("wicket-responder")
+        for made in (Visitor, Download):
+            visitor = made(self.lab, self.events)
+            if visitor.come():
+                self.passed.append(visitor)
+            elif not self.is_struck():
+                raise Violation("without a fault a visitor is not passed")
+        return True
+
+    def re_arming(self):
+        found = self.wait("kernel: add element inet wicket ports", self.events.now(), rows.LEASE)
+        return bool(found)
+
+    def shutting(self):
+        if self.crowd:
+            self.crowd.leave()
+            self.crowd = None
+        start = self.events.now()
+        self.go_on()
+        done = "client is over" if self.kind.whose == "run" else r"client: cleanup \d+"
+        found = self.wait(done, start)
+        if not found:
+            raise Violation("the client does not end")
+        if found[1].string in ("client is over", "client: cleanup 0"):
+            self.pending = False
+            self.until_back(found[0], self.kind.back)
+        return not self.pending
+
+    def go_on(self):
+        """Says so to the client, if it is there."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.line.fileno(), b"\n")
+
+    def draining(self):
+        start = self.events.now()
+        self.keeper.signal(15)
+        found = self.wait("shutting, then leaving|keeper is over", start)
+        if self.fault.step == "draining":
+            for visitor in self.passed:
+                visitor.close()
+            self.passed.clear()
+            found = self.wait("keeper is over", 0)
+        return bool(found)
+
+    def leaving(self):
+        self.keeper.signal(15)
+        return bool(self.wait("keeper is over", 0))
+
+    def close(self):
+        for one in (*self.passed, *self.deaf):
+            one.close()
+        self.ground.on_element = None
+        self.events.close()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The kinds of faults: whose call they strike, what happens then, and what README.md allows."""
+
+import errno
+from dataclasses import dataclass
+
+from . import rows, seam
+
+#: Of a renewal, in order; a fault is struck in one of them. "draining" is leaving in peace.
+STEPS = ("starting", "opening", "serving", "passing", "re-arming", "shutting", "draining", "leaving")
+FROM_READY = STEPS[1:]
+OPEN = ("opening", "serving", "passing", "re-arming", "shutting")
+FOREVER = 1 << 30
+
+
+@dataclass(frozen=True)
+class Kind:
+    """
+    One of the `calls` of `whose` program is struck. `act` names what is done from outside while
+    that program is held (see acts.py). `ends`: the renewal cannot go on, and port 80 is to be
+    production's. `right`: within how long whoever answers is right; `back`: within how long
+    production answers, from the fault if the renewal `ends`, else from the end of its token.
+    """
+
+    name: str
+    whose: str
+    right: float
+    back: float
+    calls: int = seam.ANY
+    action: int = seam.HOLD
+    act: str = ""
+    error: int = 0
+    strikes: tuple = (1,)
+    ends: bool = False
+    steps: tuple = STEPS
+
+
+def _keeper():
+    kernel = {"whose": "keeper", "right": rows.AT_ONCE, "action": seam.FAIL, "back": rows.AT_ONCE}
+    yield Kind("keeper SIGKILL", "keeper", rows.AT_ONCE, rows.AT_ONCE, action=seam.KILL, ends=True)
+    yield Kind("keeper SIGSTOP", "keeper", rows.LEASE, rows.LEASE, action=seam.STOP, ends=True)
+    for name, calls, error, action in (
+        ("netlink send ENOBUFS", seam.SEND, errno.ENOBUFS, seam.FAIL),
+        ("netlink send EINTR", seam.SEND, errno.EINTR, seam.FAIL),
+        ("netlink answer ENOBUFS", seam.RECEIVE, errno.ENOBUFS, seam.LOSE),
+        ("netlink answer EINTR", seam.RECEIVE, errno.EINTR, seam.FAIL),
+    ):
+        yield Kind(name, calls=calls, error=error, **{**kernel, "action": action}, strikes=(1, 2, 5))
+    # What shuts fails too: the lease ends by itself.
+    yield Kind(
+        *("netlink send ENOBUFS for good", "keeper", rows.LEASE, rows.LEASE),
+        **{"calls": seam.SEND, "action": seam.FAIL, "error": errno.ENOBUFS, "strikes": (FOREVER,)},
+    )
+    yield Kind("EPERM, capability gone", "keeper", rows.LEASE, rows.LEASE, action=seam.STRIP)
+    yield Kind(
+        *("keeper EMFILE", "keeper", rows.LEASE, rows.AT_ONCE, seam.DESCRIPTOR, seam.FAIL),
+        **{"error": errno.EMFILE, "strikes": (1, 2, 5, FOREVER)},
+    )
+    yield Kind("keeper fd limit", "keeper", rows.THIRD, rows.AT_ONCE, act="limit_descriptors")
+    yield Kind(
+        *("keeper ENOMEM", "keeper", rows.LEASE, rows.LEASE, seam.MEMORY, seam.FAIL),
+        **{"error": errno.ENOMEM, "strikes": (1, 2, 5, FOREVER)},
+    )
+    yield Kind("keeper memory limit", "keeper", rows.LEASE, rows.LEASE, act="limit_memory")
+    yield Kind(
+        *("keeper ENOSPC", "keeper", rows.AT_ONCE, rows.AT_ONCE, seam.FILE, seam.FAIL),
+        **{"error": errno.ENOSPC, "strikes": (1, FOREVER), "steps": ("starting",)},
+    )
+    yield Kind("disks full", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="fill_disks")
+    yield Kind("clock forward", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_forward")
+    yield Kind("clock back", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_back")
+    yield Kind(
+        *("peers that do not read", "keeper", rows.AT_ONCE, rows.AT_ONCE),
+        **{"act": "deaf_peers", "steps": ("serving", "passing", "re-arming")},
+    )
+
+
+def _responder():
+    names = ("responder", rows.AT_ONCE, rows.AT_ONCE)
+    yield Kind("responder SIGKILL", *names, act="kill_target")
+    names = ("responder", rows.LEASE, rows.AT_ONCE)
+    yield Kind("responder SIGSTOP", *names, act="stop_target")
+    yield Kind("responder busy for good", *names, act="leave_held")
+    names = ("responder", rows.THIRD, rows.AT_ONCE)
+    yield Kind("responder fd limit", *names, act="limit_descriptors")
+    yield Kind("responder memory limit", *names, act="limit_memory")
+    yield Kind(
+        *("responder ENOMEM", *names, seam.MEMORY, seam.FAIL),
+        **{"error": errno.ENOMEM, "strikes": (1, 2, 5, FOREVER)},
+    )
+    yield Kind(
+        *("responder EMFILE", *names, seam.DESCRIPTOR, seam.FAIL),
+        **{"error": errno.EMFILE, "strikes": (1, 2, 5, FOREVER)},
+    )
+
+
+def _callers():
+    hook = {"steps": ("opening", "serving", "shutting")}
+    forgotten = ("hook", rows.DEADLINE, rows.DEADLINE)
+    yield Kind("hook SIGKILL", *forgotten, action=seam.KILL, ends=True, **hook)
+    yield Kind("hook SIGSTOP", *forgotten, action=seam.STOP, ends=True, **hook)
+    for name, calls, error in (
+        ("hook EMFILE", seam.DESCRIPTOR, errno.EMFILE),
+        ("hook ENOMEM", seam.MEMORY, errno.ENOMEM),
+    ):
+        yield Kind(
+            *(name, *forgotten, calls, seam.FAIL),
+            **{"error": error, "strikes": (1, 2, FOREVER), **hook},
+        )
+    yield Kind("hook fd limit", *forgotten, act="limit_descriptors", **hook)
+    yield Kind("hook memory limit", *forgotten, act="limit_memory", **hook)
+    forgotten = ("keeper", rows.DEADLINE, rows.DEADLINE)
+    yield Kind("client SIGKILL", *forgotten, act="kill_client", ends=True, steps=OPEN)
+    yield Kind("client SIGSTOP", *forgotten, act="stop_client", ends=True, steps=OPEN)
+    run = {"ends": True, "steps": ("opening", "re-arming", "shutting")}
+    yield Kind("run SIGKILL", "run", rows.AT_ONCE, rows.AT_ONCE, act="kill_client", **run)
+    yield Kind("run SIGSTOP", "run", rows.LIMIT, rows.LIMIT, act="stop_client", **run)
+
+
+KINDS = (*_keeper(), *_responder(), *_callers())

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Several grounds at a time: most of a fault's time is waiting for a lease to end."""
+
+import itertools
+import multiprocessing
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from .. import programs
+from . import plan, report, seam, trial
+from .ground import Ground
+
+PRODUCTIONS = ("apache", "nginx")
+VIOLATIONS_MAX = 20
+
+
+def _work(prefix, directory, kind, pipe):
+    """Strikes what comes through the pipe, until that ends; says what came of it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(1))
+    ground = None
+    try:
+        while True:
+            fault = pipe.recv()
+            if fault is None:
+                break
+            ground = ground or Ground(prefix, directory, kind)
+            try:
+                pipe.send((fault, trial.run(ground, fault), None))
+            except Exception:  # whatever it is, it is reported with its fault
+                pipe.send((fault, None, traceback.format_exc()))
+                ground.destroy(keep=False)
+                ground = None
+        if ground and ground.production.fingerprint() != ground.fingerprint:
+            pipe.send((None, None, "production is not as it was"))
+    finally:
+        if ground:
+            ground.destroy(keep=False)
+        pipe.close()
+
+
+def _describe(fault):
+    if fault is None:
+        return "of the whole run"
+    modes = "passing" if fault.passes else "turning away"
+    return f"{fault.kind.name} at {fault.step}, after {fault.skip} calls, {fault.strikes} x, {modes}"
+
+
+def _hand_out(pipes, faults, count, tell):
+    """Until `count` faults were struck; (results, violations)."""
+    results, violations = [], []
+    for pipe in pipes:
+        pipe.send(next(faults, None))
+    idle = set()
+    while len(idle) < len(pipes):
+        for pipe in wait([pipe for pipe in pipes if pipe not in idle]):
+            try:
+                fault, result, text = pipe.recv()
+            except EOFError:
+                idle.add(pipe)
+                continue
+            if text:
+                number = fault.number if fault else -1
+                violations.append({"number": number, "fault": _describe(fault), "text": text})
+            if result:
+                results.append(result)
+                tell(len(results), len(violations))
+            enough = len(results) + len(violations) >= count or len(violations) >= VIOLATIONS_MAX
+            if fault:
+                pipe.send(None if enough else next(faults, None))
+    return results, violations
+
+
+def run(count, seed, jobs, *, only=None, tell=lambda *_: None):
+    """The record of that many faults; `only`: the numbers of those of the plan that are struck."""
+    programs.WORK.mkdir(parents=True, exist_ok=True)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="faults-", dir=programs.WORK) as work:
+        Path(work).chmod(0o755)
+        prefix = programs.install(Path(work) / "programs")
+        seam.install(prefix)
+        ground = Ground(prefix, work, PRODUCTIONS[0])
+        try:
+            counts = plan.rehearse(ground)
+        finally:
+            ground.destroy(keep=False)
+        faults = plan.plan(counts, count, seed)
+        if only:
+            faults = (one for one in itertools.islice(faults, max(only) + 1) if one.number in only)
+        results, violations = _in_parallel(prefix, work, faults, count, jobs, tell)
+    return report.summarize(seed, time.monotonic() - began, results, violations)
+
+
+def _in_parallel(prefix, work, faults, count, jobs, tell):
+    context = multiprocessing.get_context("fork")
+    workers, pipes = [], []
+    try:
+        for number in range(jobs):
+            ours, theirs = context.Pipe()
+            kind = PRODUCTIONS[number % len(PRODUCTIONS)]
+            worker = context.Process(target=_work, args=(prefix, work, kind, theirs), daemon=True)
+            worker.start()
+            theirs.close()
+            workers.append(worker)
+            pipes.append(ours)
+        return _hand_out(pipes, faults, count, tell)
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for worker in workers:
+            if worker.is_alive() and sys.exc_info()[0]:
+                worker.terminate()
+            worker.join()
