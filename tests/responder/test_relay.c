@@ -621,13 +621,13 @@ static void test_drained_is_after_the_last_byte(void **state)
     shutdown(passed.visitor, SHUT_WR);
     pass_read_to_end(passed.production, "");
     close(passed.production);
-    send_drain(&fixture, 3, 1000);
+    send_drain(&fixture, 3, 2000);
     /* Slower than it would take to be idle, had nothing arrived. */
     while (down.got < down.sent) {
         assert_int_equal(poll(NULL, 0, 100), 0); /* the receiver's pace */
         if (down.got < 50000)
             assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1);
-        stream_receive(&down, 10000);
+        stream_receive(&down, 5000);
     }
     pass_read_to_end(passed.visitor, "");
     expect_drained(&fixture, 3);
