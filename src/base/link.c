@@ -14,6 +14,8 @@
 #include "wicket/link.h"
 #pragma GCC diagnostic pop
 
+/* One of two names, each in its own room. */
+// NOLINTNEXTLINE(misc-redundant-expression)
 static_assert(LINK_FD_LOST == MESSAGE_FD_LOST, "one number");
 static_assert(sizeof(struct link_header) == sizeof(struct message_header), "one header");
 static_assert(sizeof(struct link_header) == 8, "link_header");

@@ -57,8 +57,9 @@ struct relays {
     uint64_t idle_ms;  /* then */
 };
 
-/* So long the keeper may take: a visitor waits for it. */
-#define RELAY_ANSWER_MS 1000
+/* So long the keeper may take: a visitor waits for it. As long as the lease by default: a busy host
+ * may let no program run for a while, and who comes later does not need the keeper any more. */
+#define RELAY_ANSWER_MS 5000
 /* A visitor who does not end after production has; as long as the kernel keeps the like
  * (net.ipv4.tcp_fin_timeout). */
 #define RELAY_HALF_MS 60000

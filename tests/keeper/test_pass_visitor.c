@@ -53,12 +53,14 @@ struct connection {
     struct config config;
 };
 
-/* Straight to the responder's port, as no table lets anybody. */
+/* Straight to the responder's port, as no table lets anybody; on a host whose own connections are
+ * visitors too, for all here are. */
 static void connect_directly(struct connection *out, sa_family_t family)
 {
     uint16_t port, visitor_port;
 
     config_init(&out->config);
+    out->config.redirect.local = true;
     out->listener = bound_socket(family, SOCK_STREAM, &port);
     assert_int_equal(listen(out->listener, 8), 0);
     out->config.responder.port = port;
@@ -113,6 +115,18 @@ static void one_that_was_not_redirected(void **state)
     }
 }
 
+/* A self-check that has nobody to ask any more. */
+static void this_hosts_own(void **state)
+{
+    struct connection connection;
+
+    (void)state;
+    connect_directly(&connection, AF_INET);
+    connection.config.redirect.local = false;
+    assert_int_equal(read_visitor(connection.accepted, &connection.config), EPERM);
+    disconnect(&connection);
+}
+
 static void one_to_another_port(void **state)
 {
     struct connection connection;
@@ -153,6 +167,7 @@ static void no_tcp_at_all(void **state)
 
     (void)state;
     config_init(&config);
+    config.redirect.local = true;
     for (size_t i = 0; i < 2; i++) {
         int udp = bound_socket(families[i], SOCK_DGRAM, &config.responder.port);
         int other = bound_socket(families[i], SOCK_DGRAM, &port);
@@ -204,6 +219,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_was_not_redirected),
+        cmocka_unit_test(this_hosts_own),
         cmocka_unit_test(one_to_another_port),
         cmocka_unit_test(one_that_is_gone),
         cmocka_unit_test(no_tcp_at_all),
