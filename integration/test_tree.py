@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from lab.programs import TOP
 
-PROSE = ["README.md", *(f"man/{path.name}" for path in sorted((TOP / "man").glob("*.scd")))]
+DOCUMENTS = ["README.md", "SECURITY.md"]
+PROSE = [*DOCUMENTS, *(f"man/{path.name}" for path in sorted((TOP / "man").glob("*.scd")))]
 # What looks like a path of this tree: its first part is a folder at the top.
 FOLDERS = "include|src|etc|tests|integration|man|.ci"
 PATH = re.compile(rf"(?<![\w/.$~-])(?:\./)?((?:{FOLDERS})/[\w./-]*[\w])")
@@ -30,8 +31,9 @@ def test_paths_that_are_named_exist(name):
     assert missing == []
 
 
-def test_links_of_the_readme_exist():
-    text = (TOP / "README.md").read_text()
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_exist(name):
+    text = (TOP / name).read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert [link for link in links if not (TOP / link).exists()] == []
 

@@ -187,6 +187,8 @@ void link_message_init(union link_message *message, enum link_type type);
 int link_message_check(const union link_message *message, size_t length, struct error *error);
 /* Whether a message carries a descriptor: it has to, or must not. */
 bool link_message_carries(const union link_message *message);
-/* As control_send and control_receive. */
+/* As control_send and control_receive; but *fd_out is LINK_FD_LOST when there was a descriptor and
+ * this process has room for no more. */
+#define LINK_FD_LOST (-2)
 ssize_t link_send(int socket, const union link_message *message, int fd);
 ssize_t link_receive(int socket, union link_message *message, int *fd_out);

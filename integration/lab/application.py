@@ -92,7 +92,11 @@ async def pieces(writer, lines, pause):
         writer.write(b"%x\r\n%s\r\n" % (len(line), line))
         await writer.drain()
         if pause:
-            await asyncio.sleep(pause)  # what is slow is slow
+            # What is slow is slow.
+            loop = asyncio.get_running_loop()
+            moment = loop.create_future()
+            loop.call_later(pause, moment.set_result, None)
+            await moment
     writer.write(b"0\r\n\r\n")
 
 

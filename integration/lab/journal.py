@@ -17,7 +17,10 @@ class Journal:
 
     def __init__(self, host, on_line=None):
         self.lines = Lines(f"the syslog of {host.name}", on_line)
-        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        # As many datagrams as systemd lets wait, instead of ten: what comes at once is not lost.
+        host.sysctl("net/unix/max_dgram_qlen", 512)
+        with host.network():
+            self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         path = host.path("/dev/log")
         self._socket.bind(str(path))
         os.chmod(path, 0o666)

@@ -367,7 +367,9 @@ class Storm:
         self._seen(visitor)
 
     async def rest(self):
-        await asyncio.sleep(self._plan["pause"])  # the pace of a visitor
+        """The pace of a visitor, until it is over."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.over.wait(), self._plan["pause"])
 
     async def _come_again(self, kind, family, routes):
         for route in itertools.cycle(routes):

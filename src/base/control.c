@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <assert.h>
+#include <errno.h>
 #include <sysexits.h>
 
 #include "base/message.h"
@@ -182,5 +183,12 @@ ssize_t control_send(int socket, const union control_message *message, int fd)
 
 ssize_t control_receive(int socket, union control_message *message, int *fd_out)
 {
-    return message_receive(&protocol, socket, message, fd_out);
+    ssize_t received = message_receive(&protocol, socket, message, fd_out);
+
+    if (received >= 0 && fd_out && *fd_out == MESSAGE_FD_LOST) {
+        *fd_out = -1;
+        errno = EMFILE;
+        return -1;
+    }
+    return received;
 }

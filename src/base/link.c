@@ -14,6 +14,7 @@
 #include "wicket/link.h"
 #pragma GCC diagnostic pop
 
+static_assert(LINK_FD_LOST == MESSAGE_FD_LOST, "one number");
 static_assert(sizeof(struct link_header) == sizeof(struct message_header), "one header");
 static_assert(sizeof(struct link_header) == 8, "link_header");
 static_assert(sizeof(struct link_setup) == 56, "link_setup");

@@ -71,7 +71,9 @@ void message_init(const struct message_protocol *protocol, void *message, uint16
 int message_check(const struct message_protocol *protocol, const void *message, size_t length,
                   struct error *error);
 
-/* See control_send and control_receive. Without `fd_out` no descriptor is taken: EBADMSG. */
+/* See control_send and control_receive. Without `fd_out` no descriptor is taken: EBADMSG. With it,
+ * MESSAGE_FD_LOST: there was one, and this process has room for no more. */
+#define MESSAGE_FD_LOST (-2)
 ssize_t message_send(const struct message_protocol *protocol, int socket, const void *message,
                      int fd);
 ssize_t message_receive(const struct message_protocol *protocol, int socket, void *message,

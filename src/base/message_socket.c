@@ -89,6 +89,11 @@ ssize_t message_receive(const struct message_protocol *protocol, int socket, voi
 
     int fd = -1;
     size_t descriptors = take_descriptors(&packet, &fd);
+    /* The kernel says no more than this when the table of descriptors is full. */
+    if (fd_out && descriptors == 0 && (packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) == MSG_CTRUNC) {
+        *fd_out = MESSAGE_FD_LOST;
+        return received;
+    }
     if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || descriptors > (fd_out ? 1 : 0)) {
         if (fd != -1)
             close(fd);

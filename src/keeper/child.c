@@ -10,6 +10,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "keeper/descriptor.h"
 #include "wicket/log.h"
 
 struct child_packet {
@@ -21,17 +22,21 @@ struct child_packet {
 enum { DEATHS_AT_ONCE = 3, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 30000 };
 /* As many messages are read in one go: the other descriptors get their turn. */
 enum { MESSAGES_A_ROUND = 256 };
+/* A responder that reads no more than that is no good any more. It has read nothing for a while by
+ * then: every token of every user, and as many visitors again, would fit in. */
+enum { PACKETS_MAX = 65536 };
 
 static void packets_free(struct child *child)
 {
     while (child->waiting != NULL) {
         struct child_packet *next = child->waiting->next;
         if (child->waiting->fd >= 0)
-            close(child->waiting->fd);
+            descriptor_discard(child->waiting->fd);
         free(child->waiting);
         child->waiting = next;
     }
     child->waiting_last = NULL;
+    child->waiting_count = 0;
 }
 
 void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan,
@@ -198,7 +203,7 @@ static void dispatch(struct child *child, const union link_message *message, int
         break;
     }
     if (fd >= 0)
-        close(fd);
+        descriptor_discard(fd);
     broken(child,
            &(struct error){EX_PROTOCOL, "the responder said something that has no place there"});
 }
@@ -222,14 +227,14 @@ static void receive(struct child *child)
             return;
         }
         bool good = link_message_check(&message, (size_t)length, &error) == 0;
-        if (good && (fd >= 0) != link_message_carries(&message)) {
+        if (good && (fd != -1) != link_message_carries(&message)) {
             error_set(&error, EX_PROTOCOL, "a message %s a descriptor",
-                      fd >= 0 ? "came with" : "came without");
+                      fd != -1 ? "came with" : "came without");
             good = false;
         }
         if (!good) {
             if (fd >= 0)
-                close(fd);
+                descriptor_discard(fd);
             broken(child, &error);
             return;
         }
@@ -237,19 +242,34 @@ static void receive(struct child *child)
     }
 }
 
+/* Where too many descriptors are on their way (all of this user's, over RLIMIT_NOFILE) it is better
+ * to refuse one visitor than to lose the responder, with all that it has passed. */
+static ssize_t send_packet(const struct child *child, const union link_message *message, int fd)
+{
+    ssize_t sent = link_send(child->link.fd, message, fd);
+    union link_message refusal = *message;
+
+    if (sent >= 0 || errno != ETOOMANYREFS)
+        return sent;
+    refusal.passed.failure = ETOOMANYREFS;
+    refusal.passed.connected = 0;
+    return link_send(child->link.fd, &refusal, -1);
+}
+
 static void flush(struct child *child)
 {
     while (child->waiting != NULL) {
         struct child_packet *packet = child->waiting;
-        if (link_send(child->link.fd, &packet->message, packet->fd) < 0) {
+        if (send_packet(child, &packet->message, packet->fd) < 0) {
             if (errno != EAGAIN)
                 begin_death(child);
             return;
         }
         child->waiting = packet->next;
         if (packet->fd >= 0)
-            close(packet->fd);
+            descriptor_discard(packet->fd);
         free(packet);
+        child->waiting_count--;
     }
     child->waiting_last = NULL;
     event_change(child->epoll_fd, &child->link, EPOLLIN);
@@ -318,7 +338,7 @@ static bool send_now(struct child *child, const union link_message *message, int
         return true;
     if (child->waiting != NULL)
         return false;
-    if (link_send(child->link.fd, message, fd) >= 0)
+    if (send_packet(child, message, fd) >= 0)
         return true;
     if (errno == EAGAIN)
         return false;
@@ -330,16 +350,17 @@ void child_send_descriptor(struct child *child, const union link_message *messag
 {
     if (send_now(child, message, fd)) {
         if (fd >= 0)
-            close(fd);
+            descriptor_discard(fd);
         return;
     }
 
-    struct child_packet *packet = malloc(sizeof(*packet));
+    struct child_packet *packet =
+        child->waiting_count < PACKETS_MAX ? malloc(sizeof(*packet)) : NULL;
     if (packet == NULL) {
         /* It would miss a token; a fresh one is handed all of them. */
-        log_error("no memory for a message to the responder");
+        log_errorx("no room for another message to the responder");
         if (fd >= 0)
-            close(fd);
+            descriptor_discard(fd);
         begin_death(child);
         return;
     }
@@ -348,6 +369,7 @@ void child_send_descriptor(struct child *child, const union link_message *messag
     packet->fd = fd;
     *(child->waiting == NULL ? &child->waiting : &child->waiting_last->next) = packet;
     child->waiting_last = packet;
+    child->waiting_count++;
     event_change(child->epoll_fd, &child->link, EPOLLIN | EPOLLOUT);
 }
 

@@ -32,7 +32,8 @@ struct child_handlers {
     void (*pong)(void *owner, const struct link_pong *pong);
     void (*validation)(void *owner, const struct link_validation *validation);
     void (*drained)(void *owner, uint64_t sequence);
-    /* A visitor to be passed on; the descriptor is the owner's. */
+    /* A visitor to be passed on; the descriptor is the owner's, negative: it was lost on the way.
+     */
     void (*pass)(void *owner, uint64_t id, int fd);
     void (*crowded)(void *owner);
     void (*broken)(void *owner, const struct error *error);
@@ -57,6 +58,7 @@ struct child {
     struct event_source link, process; /* the process's pidfd */
     struct child_log log;
     struct child_packet *waiting, *waiting_last;
+    size_t waiting_count;
 };
 
 /* After this long a life, a death is not counted as one of a row. */

@@ -22,14 +22,21 @@ bool event_change(int epoll_fd, struct event_source *source, uint32_t events)
     return epoll_ctl(epoll_fd, EPOLL_CTL_MOD, source->fd, &event) == 0;
 }
 
-void event_close(int epoll_fd, struct event_source *source)
+void event_remove(int epoll_fd, struct event_source *source)
 {
-    if (source->fd < 0)
-        return;
     /* Explicitly: a descriptor that was passed on or inherited would stay registered. */
     epoll_ctl(epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
-    close(source->fd);
     source->fd = -1;
+}
+
+void event_close(int epoll_fd, struct event_source *source)
+{
+    int fd = source->fd;
+
+    if (fd < 0)
+        return;
+    event_remove(epoll_fd, source);
+    close(fd);
 }
 
 bool event_wait(int epoll_fd)

@@ -17,6 +17,8 @@ struct event_source {
 
 bool event_add(int epoll_fd, struct event_source *source, uint32_t events);
 bool event_change(int epoll_fd, struct event_source *source, uint32_t events);
+/* Unregisters; the descriptor is the caller's to close. */
+void event_remove(int epoll_fd, struct event_source *source);
 /* Unregisters and closes; may be called twice. */
 void event_close(int epoll_fd, struct event_source *source);
 /* One epoll_wait without a limit in time, and every handler it calls for. False with errno. */

@@ -116,16 +116,16 @@ static int bind_port(int fd, int family, uint16_t port)
                               : bind(fd, (const struct sockaddr *)&v4, sizeof(v4));
 }
 
-/* What the connections to come inherit. Passed bytes wait for nothing, and a visitor who is gone
- * without a word is found out in two minutes. */
+/* What the connections to come inherit. Passed bytes wait for nothing, an urgent one among them
+ * stays in its place, and a visitor who is gone without a word is found out in two minutes. */
 static bool set_options(int fd)
 {
     static const struct {
         int level, option, value;
     } options[] = {
-        {IPPROTO_TCP, TCP_NODELAY, 1},   {SOL_SOCKET, SO_KEEPALIVE, 1},
-        {IPPROTO_TCP, TCP_KEEPIDLE, 60}, {IPPROTO_TCP, TCP_KEEPINTVL, 15},
-        {IPPROTO_TCP, TCP_KEEPCNT, 4},
+        {IPPROTO_TCP, TCP_NODELAY, 1},    {SOL_SOCKET, SO_OOBINLINE, 1},
+        {SOL_SOCKET, SO_KEEPALIVE, 1},    {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+        {IPPROTO_TCP, TCP_KEEPINTVL, 15}, {IPPROTO_TCP, TCP_KEEPCNT, 4},
     };
 
     for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <utlist.h>
 
+#include "keeper/descriptor.h"
 #include "keeper/keeper.h"
 #include "wicket/log.h"
 
@@ -91,7 +92,7 @@ static void answer(struct keeper *keeper, uint64_t id, int fd, int failure, bool
 static void fail(struct keeper *keeper, struct attempt *attempt, int failure)
 {
     if (attempt->fd >= 0)
-        close(attempt->fd);
+        close(attempt->fd); /* ours alone */
     attempt->fd = -1;
     attempt->done = true;
     answer(keeper, attempt->id, -1, failure != 0 ? failure : EIO, false);
@@ -109,7 +110,8 @@ static void connect_end(struct pass_connect *connect, uint64_t now_ms)
     struct keeper *keeper = connect->keeper;
     struct pass *pass = &keeper->pass;
 
-    event_close(keeper->epoll_fd, &connect->source);
+    event_remove(keeper->epoll_fd, &connect->source);
+    descriptor_discard(connect->fd);
     let_go(keeper, &connect->relay, now_ms);
     DL_DELETE(pass->connecting, connect);
     pass->connecting_count--;
@@ -129,7 +131,7 @@ void pass_abort(struct keeper *keeper)
 
     DL_FOREACH_SAFE(keeper->pass.connecting, connect, next)
     {
-        (void)shutdown(connect->source.fd, SHUT_RDWR);
+        (void)shutdown(connect->fd, SHUT_RDWR);
         connect_end(connect, event_now_ms());
     }
 }
@@ -147,7 +149,8 @@ static void dead_free(struct pass *pass)
 static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t now_ms)
 {
     struct pass *pass = &keeper->pass;
-    struct pass_connect *connect = calloc(1, sizeof(*connect));
+    struct pass_connect *connect =
+        pass->connecting_count < PASS_CONNECTING_MAX ? calloc(1, sizeof(*connect)) : NULL;
     int copy = connect == NULL || !set_option(attempt->fd, IPPROTO_TCP, TCP_SYNCNT, PASS_SYNS)
                    ? -1
                    : fcntl(attempt->fd, F_DUPFD_CLOEXEC, 0);
@@ -157,6 +160,7 @@ static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t
         return false;
     }
     connect->source = (struct event_source){copy, connect_ready, connect};
+    connect->fd = copy;
     connect->keeper = keeper;
     connect->relay = attempt->relay;
     connect->loopback = attempt->loopback;
@@ -177,7 +181,7 @@ static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t
  * bind is to tell. Once bound, no socket is to be in the way of a server that starts. */
 static bool bind_to(int fd, const union pass_address *source)
 {
-    bool again = pass_source_is_loopback(source);
+    bool again = pass_address_is_loopback(source);
 
     return set_option(fd, SOL_SOCKET, SO_REUSEADDR, again) &&
            bind(fd, &source->any, pass_address_length(source)) == 0 &&
@@ -198,7 +202,9 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
                                &source) ||
             !bind_to(fd, &source))
             continue;
-        if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1))
+        if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
+            !set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1) ||
+            !set_option(fd, SOL_SOCKET, SO_PRIORITY, REDIRECT_PRIORITY))
             break;
 
         size_t length;
@@ -207,7 +213,7 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
                                                  .port = pass_address_port(&source)};
         memcpy(attempt->relay.source, bytes, length);
         memcpy(attempt->relay.visitor, pass_address_bytes(&attempt->visitor.from, &length), length);
-        attempt->loopback = pass_source_is_loopback(&source);
+        attempt->loopback = pass_address_is_loopback(&source);
         attempt->fd = fd;
         return 0;
     }
@@ -281,7 +287,7 @@ static void begin(struct keeper *keeper, struct attempt *attempt,
                       ? pass_visitor_read(&attempt->visitor, request->fd, keeper->config)
                       : EOPNOTSUPP;
 
-    close(request->fd);
+    descriptor_discard(request->fd);
     if (failure == 0)
         return;
     if (failure != ENOTCONN && log_limit_take(&keeper->pass.log_limit, event_now_ms()))
@@ -391,6 +397,10 @@ void pass_ask(struct keeper *keeper, uint64_t id, int fd)
 {
     struct pass *pass = &keeper->pass;
 
+    if (fd < 0) {
+        answer(keeper, id, -1, EMFILE, false);
+        return;
+    }
     if (pass->request_count == PASS_A_ROUND)
         run_requests(keeper, event_now_ms());
     pass->requests[pass->request_count++] = (struct pass_request){id, fd};
@@ -427,7 +437,7 @@ void pass_forget(struct keeper *keeper)
     struct pass *pass = &keeper->pass;
 
     while (pass->request_count > 0)
-        close(pass->requests[--pass->request_count].fd);
+        descriptor_discard(pass->requests[--pass->request_count].fd);
     pass_abort(keeper);
 }
 
@@ -437,14 +447,23 @@ void pass_deinit(struct keeper *keeper)
     dead_free(&keeper->pass);
 }
 
-bool pass_look(struct pass *pass, const struct redirect_counters *counters)
+const char *pass_look(struct pass *pass, const struct redirect_counters *counters)
 {
     uint64_t closed = redirect_count_sum(counters).closed;
-    bool good = closed == pass->closed_seen;
+    bool is_closed = closed != pass->closed_seen;
+    bool is_looped = counters->looped != pass->looped_seen;
 
     pass->closed_seen = closed;
+    pass->looped_seen = counters->looped;
     pass_sources_note(&pass->sources, counters);
-    return good;
+    if (is_looped)
+        return "a DNAT of this host's own connections sends them back to the responder (look for "
+               "its port in: nft list ruleset); remove it, or set other_requests to not-found";
+    if (is_closed)
+        return "production would take them for this host itself; connection tracking is off for lo "
+               "(look for notrack in: nft list ruleset), or another NAT comes first; leave lo out "
+               "of it, or set other_requests to not-found";
+    return NULL;
 }
 
 bool pass_relays(const struct pass *pass, struct redirect_relay **out, size_t *count)
@@ -468,6 +487,6 @@ void pass_table_replaced(struct keeper *keeper, bool kept)
         pass_abort(keeper);
     pass->gone_count = 0;
     pass->gone_due_ms = UINT64_MAX;
-    pass->closed_seen = 0;
+    pass->closed_seen = pass->looped_seen = 0;
     pass_sources_note(&pass->sources, &(struct redirect_counters){0});
 }

@@ -17,10 +17,11 @@ struct keeper;
  * production that has the visitor's address. What came in one round of the loop is one batch for
  * the kernel's table, in which also go the elements of those that have connected since.
  *
- * It fails closed. An element is there before its socket connects, and is not gone before that has
- * come to an end; without it the table's `closed` chain drops the packet that would show this
- * host's own address. The kernel ends a connect (PASS_SYNS) before it drops the element
- * (REDIRECT_RELAY_MS), should nobody do either.
+ * It fails closed. A socket is marked (REDIRECT_PRIORITY) before it is connected, and the table's
+ * `closed` chain drops the packet of such a one that would show this host's own address, whatever
+ * the reason. Its element is there before it connects, and is not gone before that has come to an
+ * end; the kernel ends a connect (PASS_SYNS) before it drops the element (REDIRECT_RELAY_MS),
+ * should nobody do either.
  */
 
 /* What is taken from the responder in one round; the rest waits in the link. */
@@ -28,8 +29,10 @@ struct keeper;
 /* Elements to be removed with the next batch, or soon. */
 #define PASS_GONE_MAX 256
 #define PASS_GONE_MS  20
-/* The first packet of a connect, and how often it is sent again: 1, 3 and 7 s later. */
+/* How often the first packet of a connect is sent again: the kernel gives up after 15 to 20 s. */
 #define PASS_SYNS 3
+/* Each holds a descriptor and an element; production with more than that to answer is down. */
+#define PASS_CONNECTING_MAX 4096
 /* Production that has not answered by then has not got the packet. */
 #define PASS_STALL_MS 1000
 
@@ -41,6 +44,7 @@ struct pass_request {
 /* A copy of an upstream socket that is still connecting. */
 struct pass_connect {
     struct event_source source;
+    int fd; /* of it */
     struct keeper *keeper;
     struct redirect_relay relay;
     bool loopback;
@@ -59,7 +63,7 @@ struct pass {
     struct pass_connect *dead;       /* retired in this round of events */
     size_t connecting_count;
     struct pass_sources sources;
-    uint64_t closed_seen; /* of the table's counter */
+    uint64_t closed_seen, looped_seen; /* of the table's counters */
     struct log_limit log_limit;
 };
 
@@ -78,9 +82,9 @@ void pass_forget(struct keeper *keeper);
 /* Ends what is still connecting. */
 void pass_abort(struct keeper *keeper);
 
-/* What the table has counted. False: connections to production were dropped since, because they
- * would have shown this host's own address. */
-bool pass_look(struct pass *pass, const struct redirect_counters *counters);
+/* What the table has counted. Not NULL: connections to production were dropped since, and this is
+ * why. */
+const char *pass_look(struct pass *pass, const struct redirect_counters *counters);
 
 /* The relays in force, for a table that is to take over; the caller frees them. False: no memory.
  */

@@ -49,12 +49,6 @@ void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uin
     sources->loopback[family_of(family)].distrusted_until_ms = now_ms + DISTRUST_MS;
 }
 
-bool pass_source_is_loopback(const union pass_address *source)
-{
-    return source->any.sa_family == AF_INET ? ntohl(source->v4.sin_addr.s_addr) >> 24 == 127
-                                            : IN6_IS_ADDR_LOOPBACK(&source->v6.sin6_addr);
-}
-
 /* Always the same for one visitor, so that production finds the sequence numbers and timestamps of
  * its connections in order; and never 127.0.0.1, which may be a visitor's own. */
 static void set_loopback(union pass_address *out, const struct pass_visitor *visitor)

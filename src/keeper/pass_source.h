@@ -54,4 +54,3 @@ void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uin
  * PASS_SOURCE_TRIES give up. */
 bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
                        unsigned int attempt, uint64_t now_ms, union pass_address *out);
-bool pass_source_is_loopback(const union pass_address *source);

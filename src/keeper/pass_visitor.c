@@ -37,6 +37,12 @@ const void *pass_address_bytes(const union pass_address *address, size_t *length
     return v4 ? (const void *)&address->v4.sin_addr : &address->v6.sin6_addr;
 }
 
+bool pass_address_is_loopback(const union pass_address *address)
+{
+    return address->any.sa_family == AF_INET ? ntohl(address->v4.sin_addr.s_addr) >> 24 == 127
+                                             : IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
+}
+
 /*
  * Where conntrack says the connection went before it was redirected. For one that was not, it may
  * say anything that matches, such as the peer's own address: what it says has to be what the table
@@ -71,6 +77,11 @@ int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *con
     length = sizeof(out->from);
     if (getpeername(fd, &out->from.any, &length) != 0)
         return errno; /* ENOTCONN: the visitor is gone already */
+    /* The kernel redirects this host's own connections, and no others, to the loopback address.
+     * With redirect.local they are visitors; else it is a self-check that has nobody to ask any
+     * more. */
+    if (pass_address_is_loopback(&here) && !config->redirect.local)
+        return EPERM;
     if (out->from.any.sa_family != here.any.sa_family ||
         (here.any.sa_family != AF_INET && here.any.sa_family != AF_INET6))
         return EPROTO;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "wicket/config.h"
@@ -25,6 +26,7 @@ struct pass_visitor {
 int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *config);
 
 socklen_t pass_address_length(const union pass_address *address);
+bool pass_address_is_loopback(const union pass_address *address);
 uint16_t pass_address_port(const union pass_address *address); /* host order */
 void pass_address_set_port(union pass_address *address, uint16_t port);
 /* The address itself, 4 or 16 bytes in network order. */

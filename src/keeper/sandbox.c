@@ -197,6 +197,7 @@ int keeper_sandbox_filter(struct error *error)
 
 #if SANITIZER
         FILTER_CALL(clone),
+        FILTER_CALL(getdents),
         FILTER_CALL(personality),
         FILTER_CALL(prctl),
         FILTER_CALL(ptrace),

@@ -150,11 +150,9 @@ static void look(struct keeper *keeper, uint64_t now_ms)
         return;
     }
 
-    if (!pass_look(&keeper->pass, &counters)) {
-        keeper_trouble(
-            keeper, "production would take visitors for this host itself, so they are not passed "
-                    "on: connection tracking is off for lo (look for notrack in: nft list "
-                    "ruleset); leave lo out of it, or set other_requests to not-found");
+    const char *obstacle = pass_look(&keeper->pass, &counters);
+    if (obstacle != NULL) {
+        keeper_trouble(keeper, "visitors cannot be passed on: %s", obstacle);
         window_blocked(&keeper->window, now_ms, WINDOW_END_UNPASSED);
         pass_abort(keeper);
         return;

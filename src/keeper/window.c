@@ -74,14 +74,18 @@ static void users_forget(struct window *window, uint64_t now_ms)
 static void want_drain(struct window *window)
 {
     window->drain_sequence++;
-    if (window->responder_ready)
+    if (window->responder_ready) {
+        window->drain_told = true;
         window->actions |= WINDOW_DO_DRAIN;
+    }
 }
 
 static void state_open(struct window *window, uint64_t now_ms)
 {
-    if (window->state == WINDOW_DRAINING && !window->lingering && window->responder_ready)
+    /* Also after its answer, or after a drain that nobody waits for any more. */
+    if (window->drain_told)
         window->actions |= WINDOW_DO_RESUME;
+    window->drain_told = false;
     window->state = WINDOW_OPEN;
     window->opened_ms = now_ms;
     window->limit_at_ms = later(now_ms, window->options.limit_ms);
@@ -317,6 +321,7 @@ void window_responder_down(struct window *window, uint64_t now_ms)
 {
     (void)now_ms;
     window->responder_ready = false;
+    window->drain_told = false;
     window->ping_answered = window->ping_sent;
     window->actions &=
         ~(unsigned int)(WINDOW_DO_PING | WINDOW_DO_DRAIN | WINDOW_DO_KILL | WINDOW_DO_RESUME);

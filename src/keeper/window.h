@@ -126,6 +126,7 @@ struct window {
     bool lingering;  /* DRAINING: the responder has not been asked yet */
     bool was_leased; /* in this window */
     bool drain_owed; /* somebody may have come through this window or the one it reopened */
+    bool drain_told; /* the responder thinks that no window is open */
 
     struct window_reason *reasons; /* window::reasons, oldest first */
     struct window_reason *reasons_last;

@@ -76,6 +76,7 @@ static uint64_t *counter_of(struct redirect_counters *counters, const char *comm
         {RULESET_TAG_CLOSED6, &family[REDIRECT_IPV6].closed},
         {RULESET_TAG_PROBED, &counters->probed},
         {RULESET_TAG_GUARDED, &counters->guarded},
+        {RULESET_TAG_LOOPED, &counters->looped},
     };
 
     for (size_t i = 0; i < sizeof(counted) / sizeof(counted[0]); i++)

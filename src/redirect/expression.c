@@ -17,6 +17,7 @@
 
 #include "redirect/expression.h"
 #include "redirect/expression_build.h"
+#include "redirect/redirect.h"
 
 /* In every network namespace. */
 #define LOOPBACK_INDEX 1
@@ -81,14 +82,16 @@ static void add_socket(struct builder *builder, uint8_t family)
                    sizeof(uint16_t), family == NFPROTO_IPV4 ? NFT_REG32_01 : NFT_REG_2);
 }
 
-/* ip saddr . tcp sport @SET, ip6 saddr . tcp sport @SET */
-static void add_socket_in(struct builder *builder, uint8_t family, const char *set)
+/* meta priority REDIRECT_PRIORITY, meta priority != … */
+static void add_upstream(struct builder *builder, uint32_t operation)
 {
-    add_socket(builder, family);
-    add_lookup(builder, set);
+    static const uint32_t priority = REDIRECT_PRIORITY;
+
+    add_meta(builder, NFT_META_PRIORITY);
+    add_compare(builder, operation, &priority, sizeof(priority));
 }
 
-/* fib daddr type local, fib saddr type unicast */
+/* fib daddr type local, fib saddr type local, fib saddr type unicast */
 static void add_fib_type(struct builder *builder, uint32_t flags, uint32_t type)
 {
     struct nftnl_expr *e = expression_add(builder, "fib");
@@ -144,6 +147,22 @@ static void add_ct_status(struct builder *builder, uint32_t mask, uint32_t opera
     nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
     add_mask(builder, &mask, sizeof(mask));
     add_compare(builder, operation, &value, sizeof(value));
+}
+
+/* ct original proto-dst PORT: nft wants to know before that it is TCP's */
+static void add_ct_dport(struct builder *builder, uint16_t port)
+{
+    uint16_t network = htons(port);
+    struct nftnl_expr *e;
+
+    match_tcp(builder);
+    e = expression_add(builder, "ct");
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_PROTO_DST);
+    nftnl_expr_set_u8(e, NFTNL_EXPR_CT_DIR, IP_CT_DIR_ORIGINAL);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+    add_compare(builder, NFT_CMP_EQ, &network, sizeof(network));
 }
 
 /* add @SET { ip saddr }, delete @SET { ip6 saddr } */
@@ -240,6 +259,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_DADDR_LOCAL:
         add_fib_type(builder, NFTA_FIB_F_DADDR, RTN_LOCAL);
         break;
+    case RULESET_SADDR_LOCAL:
+        add_fib_type(builder, NFTA_FIB_F_SADDR, RTN_LOCAL);
+        break;
     case RULESET_SADDR_REAL:
         add_fib_type(builder, NFTA_FIB_F_SADDR, RTN_UNICAST);
         break;
@@ -258,17 +280,23 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_NOT_SYN:
         add_syn(builder, NFT_CMP_NEQ);
         break;
-    case RULESET_SOCKET4_IN:
-        add_socket_in(builder, NFPROTO_IPV4, statement->set);
+    case RULESET_UPSTREAM:
+        add_upstream(builder, NFT_CMP_EQ);
         break;
-    case RULESET_SOCKET6_IN:
-        add_socket_in(builder, NFPROTO_IPV6, statement->set);
+    case RULESET_NOT_UPSTREAM:
+        add_upstream(builder, NFT_CMP_NEQ);
         break;
     case RULESET_CT_DNAT:
         add_ct_status(builder, IPS_DST_NAT, NFT_CMP_NEQ, 0);
         break;
     case RULESET_CT_DNAT_NEW:
         add_ct_status(builder, IPS_DST_NAT | IPS_CONFIRMED, NFT_CMP_EQ, IPS_DST_NAT);
+        break;
+    case RULESET_CT_SNAT:
+        add_ct_status(builder, IPS_SRC_NAT, NFT_CMP_NEQ, 0);
+        break;
+    case RULESET_CT_DPORT:
+        add_ct_dport(builder, statement->port);
         break;
     case RULESET_ADD_SADDR4:
         add_source_change(builder, NFPROTO_IPV4, NFT_DYNSET_OP_ADD, statement->set);

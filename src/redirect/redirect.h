@@ -37,6 +37,8 @@ struct redirect_counters {
     struct redirect_count family[REDIRECT_FAMILIES];
     uint64_t probed;  /* self-checks redirected */
     uint64_t guarded; /* packets sent directly to the responder's port, dropped */
+    uint64_t looped;  /* the pass: first packets of upstream connections that somebody's DNAT would
+                         have sent to the responder, dropped */
 };
 
 /*
@@ -55,8 +57,15 @@ void redirect_destroy(struct redirect *redirect);
  */
 int redirect_install(struct redirect *redirect, struct error *error);
 
-/* One visitor on the way to production: packets of the upstream socket bound to `source` and `port`
- * leave with the visitor's address. */
+/*
+ * SO_PRIORITY of an upstream socket, by which the table knows it: "wckt". Only upstream sockets
+ * have it, since a priority above 6 takes CAP_NET_ADMIN or, on newer kernels, CAP_NET_RAW. Unlike a
+ * mark it does not touch routing. Setting IP_TOS afterwards would take it away.
+ */
+#define REDIRECT_PRIORITY 0x77636b74
+
+/* One visitor on the way to production: the upstream socket bound to `source` and `port` connects
+ * to the redirected port with the visitor's address. */
 struct redirect_relay {
     int family;    /* AF_INET or AF_INET6 */
     uint16_t port; /* of the upstream socket, host order */

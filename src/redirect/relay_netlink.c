@@ -21,12 +21,12 @@
 struct family {
     int number;
     size_t address; /* its length */
-    const char *set, *map;
+    const char *map;
 };
 
 static const struct family families[REDIRECT_FAMILIES] = {
-    [REDIRECT_IPV4] = {AF_INET, 4, RULESET_SET_PASSING4, RULESET_MAP_RELAY4},
-    [REDIRECT_IPV6] = {AF_INET6, 16, RULESET_SET_PASSING6, RULESET_MAP_RELAY6},
+    [REDIRECT_IPV4] = {AF_INET, 4, RULESET_MAP_RELAY4},
+    [REDIRECT_IPV6] = {AF_INET6, 16, RULESET_MAP_RELAY6},
 };
 
 /* With the padding, which libmnl leaves as it is. */
@@ -44,8 +44,8 @@ static void put_value(struct nlmsghdr *header, uint16_t type, const void *value,
     mnl_attr_nest_end(header, nest);
 }
 
-/* SOURCE . PORT, with `added` its timeout too, and in the map ": VISITOR". */
-static void put_element(struct nlmsghdr *header, const struct family *family, bool map, bool added,
+/* SOURCE . PORT, with `added` its timeout and ": VISITOR" too. */
+static void put_element(struct nlmsghdr *header, const struct family *family, bool added,
                         const struct redirect_relay *relay)
 {
     uint16_t port = htons(relay->port);
@@ -56,31 +56,30 @@ static void put_element(struct nlmsghdr *header, const struct family *family, bo
     if (added)
         mnl_attr_put_u64(header, NFTA_SET_ELEM_TIMEOUT, htobe64(REDIRECT_RELAY_MS));
     put_value(header, NFTA_SET_ELEM_KEY, key, family->address + 4);
-    if (map && added)
+    if (added)
         put_value(header, NFTA_SET_ELEM_DATA, relay->visitor, family->address);
 }
 
-/* The relays of one family, `wanted` of all `count`, as elements of its set or of its map. */
-static void put_message(struct batch *batch, const struct family *family, bool map, bool added,
+/* The relays of one family, `wanted` of all `count`. */
+static void put_message(struct batch *batch, const struct family *family, bool added,
                         const struct redirect_relay *relays, size_t count, size_t wanted)
 {
-    const char *name = map ? family->map : family->set;
     struct nlmsghdr *header = batch_begin_message(
         batch, added ? NFT_MSG_NEWSETELEM : NFT_MSG_DELSETELEM,
         added ? NLM_F_CREATE | NLM_F_EXCL : 0, MESSAGE_ROOM + wanted * ELEMENT_ROOM,
-        (struct batch_object){.kind = map ? "map" : "set", .name = name});
+        (struct batch_object){.kind = "map", .name = family->map});
     uint16_t element = 0;
 
     if (!header)
         return;
-    put_name(header, NFTA_SET_ELEM_LIST_SET, name);
+    put_name(header, NFTA_SET_ELEM_LIST_SET, family->map);
     put_name(header, NFTA_SET_ELEM_LIST_TABLE, REDIRECT_TABLE);
     struct nlattr *list = mnl_attr_nest_start(header, NFTA_SET_ELEM_LIST_ELEMENTS);
     for (size_t i = 0; i < count; i++) {
         if (relays[i].family != family->number)
             continue;
         struct nlattr *nest = mnl_attr_nest_start(header, ++element);
-        put_element(header, family, map, added, &relays[i]);
+        put_element(header, family, added, &relays[i]);
         mnl_attr_nest_end(header, nest);
     }
     mnl_attr_nest_end(header, list);
@@ -95,10 +94,8 @@ static void put_relays(struct batch *batch, bool added, const struct redirect_re
 
         for (size_t i = 0; i < count; i++)
             wanted += relays[i].family == families[f].number;
-        if (wanted == 0)
-            continue;
-        put_message(batch, &families[f], false, added, relays, count, wanted);
-        put_message(batch, &families[f], true, added, relays, count, wanted);
+        if (wanted > 0)
+            put_message(batch, &families[f], added, relays, count, wanted);
     }
 }
 
@@ -110,15 +107,13 @@ static void put_all(struct batch *batch, bool added, const struct redirect_relay
                    count - done < RELAYS_A_MESSAGE ? count - done : RELAYS_A_MESSAGE);
 }
 
-/* add element inet wicket passing4 { SOURCE . PORT timeout 30s }
- * add element inet wicket relay4 { SOURCE . PORT timeout 30s : VISITOR } */
+/* add element inet wicket relay4 { SOURCE . PORT timeout 30s : VISITOR } */
 void relay_netlink_add(struct batch *batch, const struct redirect_relay *relays, size_t count)
 {
     put_all(batch, true, relays, count);
 }
 
-/* delete element inet wicket passing4 { SOURCE . PORT }
- * delete element inet wicket relay4 { SOURCE . PORT } */
+/* delete element inet wicket relay4 { SOURCE . PORT } */
 void relay_netlink_remove(struct batch *batch, const struct redirect_relay *relays, size_t count)
 {
     put_all(batch, false, relays, count);

@@ -320,7 +320,7 @@ int ruleset_init(struct ruleset *ruleset, const struct config *config, struct er
     chain_add_guard(&ruleset->chains[2], config);
     chain_add_arrived(ruleset, &ruleset->chains[3], config);
     if (config->other_requests == CONFIG_OTHER_PASS)
-        pass_add(ruleset);
+        pass_add(ruleset, config);
     return 0;
 }
 

@@ -15,9 +15,9 @@
  */
 
 #define RULESET_TIMEOUTS_MAX   2
-#define RULESET_SETS_MAX       13
+#define RULESET_SETS_MAX       11
 #define RULESET_CHAINS_MAX     6
-#define RULESET_RULES_MAX      6
+#define RULESET_RULES_MAX      8
 #define RULESET_STATEMENTS_MAX 11
 #define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
 
@@ -70,16 +70,19 @@ enum ruleset_statement_type {
     RULESET_DADDR4_IN,
     RULESET_DADDR6_IN,
     RULESET_DADDR_LOCAL, /* the destination is an address of this host */
+    RULESET_SADDR_LOCAL, /* the source is an address of this host */
     RULESET_SADDR_REAL,  /* the source is none of this host's, no group's, no network's */
     RULESET_SPORT_IN,    /* set: of TCP ports */
     RULESET_DPORT_IN,    /* set */
     RULESET_DPORT,       /* port */
     RULESET_SYN,         /* the first packet of a connection, and no other */
     RULESET_NOT_SYN,     /* any other TCP packet */
-    RULESET_SOCKET4_IN,  /* set: of source addresses and TCP ports; each for its own family only */
-    RULESET_SOCKET6_IN,
+    RULESET_UPSTREAM,    /* comes from an upstream socket: see REDIRECT_PRIORITY */
+    RULESET_NOT_UPSTREAM,
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
     RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
+    RULESET_CT_SNAT,     /* conntrack knows a rewritten source */
+    RULESET_CT_DPORT,    /* port: that the TCP connection was made to, whatever became of it */
     RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
     RULESET_ADD_SADDR6,  /* ends the rule */
     RULESET_DELETE_SADDR4,
@@ -120,6 +123,7 @@ struct ruleset_rule {
 #define RULESET_TAG_ELSEWHERE6  "elsewhere6"
 #define RULESET_TAG_CLOSED4     "closed4"
 #define RULESET_TAG_CLOSED6     "closed6"
+#define RULESET_TAG_LOOPED      "looped"
 
 enum ruleset_hook {
     RULESET_HOOK_PREROUTING,
@@ -144,11 +148,9 @@ struct ruleset_chain {
 #define RULESET_SET_MISSING4 "missing4"
 #define RULESET_SET_MISSING6 "missing6"
 
-/* The pass: the upstream sockets, and whose address each of them speaks for. */
-#define RULESET_SET_PASSING4 "passing4"
-#define RULESET_SET_PASSING6 "passing6"
-#define RULESET_MAP_RELAY4   "relay4"
-#define RULESET_MAP_RELAY6   "relay6"
+/* The pass: whose address each upstream socket speaks for. */
+#define RULESET_MAP_RELAY4 "relay4"
+#define RULESET_MAP_RELAY6 "relay6"
 
 #define RULESET_TIMEOUT_PASSED4 "passed4"
 #define RULESET_TIMEOUT_PASSED6 "passed6"

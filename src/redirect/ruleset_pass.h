@@ -10,5 +10,5 @@
  * (redirect.local) nor because of a port that is a self-check's too. */
 void pass_exempt(struct ruleset_chain *output);
 
-/* The sets, the timeouts and the chains. */
-void pass_add(struct ruleset *ruleset);
+/* The maps, the timeouts and the chains. */
+void pass_add(struct ruleset *ruleset, const struct config *config);

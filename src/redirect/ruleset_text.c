@@ -25,16 +25,19 @@ static const char *const statement_texts[] = {
     [RULESET_DADDR4_IN] = "ip daddr @%s",
     [RULESET_DADDR6_IN] = "ip6 daddr @%s",
     [RULESET_DADDR_LOCAL] = "fib daddr type local",
+    [RULESET_SADDR_LOCAL] = "fib saddr type local",
     [RULESET_SADDR_REAL] = "fib saddr type unicast",
     [RULESET_SPORT_IN] = "tcp sport @%s",
     [RULESET_DPORT_IN] = "tcp dport @%s",
     [RULESET_DPORT] = "tcp dport %u",
     [RULESET_SYN] = "tcp flags & (fin | syn | rst | ack) == syn",
     [RULESET_NOT_SYN] = "tcp flags & (fin | syn | rst | ack) != syn",
-    [RULESET_SOCKET4_IN] = "ip saddr . tcp sport @%s",
-    [RULESET_SOCKET6_IN] = "ip6 saddr . tcp sport @%s",
+    [RULESET_UPSTREAM] = "meta priority 7763:6b74",
+    [RULESET_NOT_UPSTREAM] = "meta priority != 7763:6b74",
     [RULESET_CT_DNAT] = "ct status dnat",
     [RULESET_CT_DNAT_NEW] = "ct status & (confirmed | dnat) == dnat",
+    [RULESET_CT_SNAT] = "ct status snat",
+    [RULESET_CT_DPORT] = "ct original proto-dst %u",
     [RULESET_ADD_SADDR4] = "add @%s { ip saddr }",
     [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",
     [RULESET_DELETE_SADDR4] = "delete @%s { ip saddr }",
@@ -50,6 +53,7 @@ static const char *const statement_texts[] = {
 };
 static_assert(sizeof(statement_texts) / sizeof(statement_texts[0]) == RULESET_STATEMENTS,
               "a text for every statement");
+static_assert(REDIRECT_PRIORITY == 0x77636b74, "as the texts have it");
 
 static const char *const key_texts[RULESET_KEYS] = {
     [RULESET_KEY_PORT] = "inet_service",

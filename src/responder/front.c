@@ -184,8 +184,8 @@ static void front_choose(struct front *front, struct connection *connection, siz
     struct head head;
     enum way way = way_find(front->tokens, front->look, length, &head);
 
-    if (way == WAY_UNKNOWN) {
-        /* The request may be newer than the last news of tokens. */
+    if (way == WAY_UNKNOWN || way == WAY_ANSWER) {
+        /* The request may be newer than the last news of tokens, be they new or withdrawn. */
         front->refresh(front->context);
         way = way_find(front->tokens, front->look, length, &head);
     }

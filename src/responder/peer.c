@@ -33,9 +33,9 @@ static enum peer_state peer_check(const union link_message *message, ssize_t len
         error->exit_code = 70;
         return PEER_BROKEN;
     }
-    if ((fd >= 0) != link_message_carries(message)) {
+    if ((fd != -1) != link_message_carries(message)) {
         error_set(error, 70, "link: message type %u %s a descriptor", message->header.type,
-                  fd >= 0 ? "came with" : "came without");
+                  fd != -1 ? "came with" : "came without");
         return PEER_BROKEN;
     }
     return PEER_OPEN;
@@ -137,7 +137,8 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
         peer_drain(peer, &message->drain, now_ms);
         return PEER_OPEN;
     case LINK_PASSED:
-        if (relays_answer(peer->relays, message->passed.id, fd, (int)message->passed.failure,
+        if (relays_answer(peer->relays, message->passed.id, fd == LINK_FD_LOST ? -1 : fd,
+                          fd == LINK_FD_LOST ? EMFILE : (int)message->passed.failure,
                           message->passed.connected != 0, now_ms))
             return PEER_OPEN;
         error_set(error, 70, "link: an answer to a question nobody asked");
@@ -168,14 +169,19 @@ enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *e
     }
 }
 
-/* *sent false with PEER_OPEN: the socket is full. */
-static enum peer_state peer_send(struct peer *peer, const union link_message *message, int fd,
-                                 bool *sent, struct error *error)
+/* PEER_OPEN: the socket is full. */
+static enum peer_state peer_not_sent(struct error *error)
 {
-    *sent = link_send(peer->fd, message, fd) >= 0;
-    if (*sent || errno == EAGAIN)
+    if (errno == EAGAIN)
         return PEER_OPEN;
     return is_end(errno) ? PEER_ENDED : peer_broken(error, "cannot send");
+}
+
+static enum peer_state peer_send(struct peer *peer, const union link_message *message, bool *sent,
+                                 struct error *error)
+{
+    *sent = link_send(peer->fd, message, -1) >= 0;
+    return *sent ? PEER_OPEN : peer_not_sent(error);
 }
 
 static enum peer_state peer_send_pong(struct peer *peer, const struct link_pong *pong, bool *sent,
@@ -188,7 +194,7 @@ static enum peer_state peer_send_pong(struct peer *peer, const struct link_pong 
     message.pong = *pong;
     message.pong.header = header;
     message.pong.sequence = peer->ping_sequence;
-    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    enum peer_state state = peer_send(peer, &message, sent, error);
     if (*sent)
         peer->ping_waits = false;
     return state;
@@ -200,7 +206,7 @@ static enum peer_state peer_send_drained(struct peer *peer, bool *sent, struct e
 
     link_message_init(&message, LINK_DRAINED);
     message.drained.sequence = peer->drain_sequence;
-    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    enum peer_state state = peer_send(peer, &message, sent, error);
     if (*sent)
         peer->drain_sequence = 0;
     return state;
@@ -211,7 +217,7 @@ static enum peer_state peer_send_crowded(struct peer *peer, bool *sent, struct e
     union link_message message;
 
     link_message_init(&message, LINK_CROWDED);
-    enum peer_state state = peer_send(peer, &message, -1, sent, error);
+    enum peer_state state = peer_send(peer, &message, sent, error);
     if (*sent)
         peer->crowded_waits = false;
     return state;
@@ -223,14 +229,24 @@ static enum peer_state peer_ask(struct peer *peer, bool *sent, uint64_t now_ms, 
     enum peer_state state = PEER_OPEN;
     struct relay *relay;
 
+    if (now_ms < peer->retry_ms)
+        return PEER_OPEN;
+    peer->retry_ms = 0;
     while (state == PEER_OPEN && *sent && (relay = relays_waiting(peer->relays))) {
         union link_message message;
 
         link_message_init(&message, LINK_PASS);
         message.pass.id = relay->id;
-        state = peer_send(peer, &message, relay->visitor.fd, sent, error);
-        if (*sent)
+        if (link_send(peer->fd, &message, relay->visitor.fd) >= 0) {
             relays_asked(peer->relays, relay, now_ms);
+        } else if (errno == ETOOMANYREFS) {
+            /* All of this user's, over RLIMIT_NOFILE: no event tells when there are fewer. */
+            peer->retry_ms = now_ms + PEER_RETRY_MS;
+            return PEER_OPEN;
+        } else {
+            state = peer_not_sent(error);
+            *sent = false;
+        }
     }
     return state;
 }
@@ -251,6 +267,11 @@ static enum peer_state peer_send_waiting(struct peer *peer, const struct link_po
         state = peer_send_drained(peer, &sent, error);
     peer->blocked = !sent;
     return state;
+}
+
+uint64_t peer_next_ms(const struct peer *peer)
+{
+    return peer->retry_ms != 0 && relays_waiting(peer->relays) ? peer->retry_ms : UINT64_MAX;
 }
 
 bool peer_is_waiting(const struct peer *peer)

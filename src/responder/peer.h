@@ -35,11 +35,15 @@ struct peer {
     uint64_t drain_sequence; /* of the question that waits for its answer; 0: none */
     bool crowded_waits;      /* to be told */
     bool crowded_told;
-    bool blocked; /* waiting for EPOLLOUT */
+    bool blocked;      /* waiting for EPOLLOUT */
+    uint64_t retry_ms; /* not to ask for visitors before; 0: at once */
 
     uint64_t second_start_ms; /* of the validations told */
     unsigned told;
 };
+
+/* When the kernel has too many descriptors on their way to take another. */
+#define PEER_RETRY_MS 10
 
 /*
  * Waits for LINK_SETUP, before there is a loop. PEER_ENDED: the link ended first.
@@ -58,8 +62,10 @@ enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *e
  * and LINK_DRAINED once pong->connections is 0. *pong_sent tells that `pong` went out. */
 enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool *pong_sent,
                            uint64_t now_ms, struct error *error);
-/* Whether there is something that waits. */
+/* Whether there is something that waits, and when it is to be tried again though no event says so;
+ * UINT64_MAX: never. */
 bool peer_is_waiting(const struct peer *peer);
+uint64_t peer_next_ms(const struct peer *peer);
 
 void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
                           size_t length, uint64_t now_ms);

@@ -2,7 +2,7 @@
 #include "responder/relay.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,20 +15,10 @@
 /* As often one way goes on before others get their turn. */
 #define PUMPS_AT_ONCE 8
 
-/* How one step of a way went. */
-enum flow {
-    FLOW_MOVED,   /* and there may be more */
-    FLOW_NOTHING, /* to be had at present */
-    FLOW_BLOCKED, /* the receiver takes no more at present */
-    FLOW_END,     /* the sender has ended, and everything is with the receiver */
-    FLOW_FROM_BROKEN,
-    FLOW_TO_BROKEN,
-};
-
 void relays_init(struct relays *relays, int epoll, size_t max, size_t pipes)
 {
     *relays = (struct relays){.epoll = epoll, .max = max};
-    pipes_init(&relays->pipes, pipes);
+    pipes_init(&relays->tools.pipes, pipes);
 }
 
 /* ---- life ---- */
@@ -70,11 +60,7 @@ static void end_unwatch(struct relays *relays, struct relay_end *end)
 
 static void end_close(struct relays *relays, struct relay_end *end)
 {
-    if (end->pipe)
-        pipes_give(&relays->pipes, end->pipe);
-    end->pipe = NULL;
-    free(end->rest);
-    end->rest = NULL;
+    flow_drop(&relays->tools, end);
     if (end->fd < 0)
         return;
     /* Closing a socket ends its watch, if nobody has a copy. Of the visitor's the keeper has none
@@ -85,28 +71,26 @@ static void end_close(struct relays *relays, struct relay_end *end)
     end->fd = -1;
 }
 
-/* What close(2) does now is a reset. */
-static void end_mark_reset(const struct relay_end *end)
+/* What closing it means: a reset, or an end in order. A passed connection ends in a reset until it
+ * is known to be over, so also when this program dies. */
+static void end_set_reset(const struct relay_end *end, bool reset)
 {
-    const struct linger linger = {.l_onoff = 1};
+    const struct linger linger = {.l_onoff = reset};
     if (end->fd >= 0)
         (void)setsockopt(end->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 }
 
+/* With resets, unless relay_finish has set it otherwise. */
 static void relay_close(struct relays *relays, struct relay *relay)
 {
     if (relay->state == RELAY_CLOSED)
         return;
+    /* The keeper watches a connect of which it has a copy: this ends it there too. */
+    if (relay->state == RELAY_CONNECTING)
+        (void)shutdown(relay->production.fd, SHUT_RDWR);
     end_close(relays, &relay->visitor);
     end_close(relays, &relay->production);
     relay_enter(relays, relay, RELAY_CLOSED, 0);
-}
-
-static void relay_reset(struct relays *relays, struct relay *relay)
-{
-    end_mark_reset(&relay->visitor);
-    end_mark_reset(&relay->production);
-    relay_close(relays, relay);
 }
 
 /* Nobody passes this visitor. */
@@ -114,21 +98,17 @@ static void relay_refuse(struct relays *relays, struct relay *relay)
 {
     if (!relay->loopback)
         relays->refused++;
-    /* The question that the keeper does not read has a copy of the socket, which closing ours would
-     * leave open. */
-    if (relay->state == RELAY_ASKED)
-        (void)shutdown(relay->visitor.fd, SHUT_RDWR);
-    relay_reset(relays, relay);
+    relay_close(relays, relay);
 }
 
 void relays_deinit(struct relays *relays)
 {
     for (size_t state = 0; state < RELAY_STATES; state++) {
         while (relays->lists[state])
-            relay_reset(relays, relays->lists[state]);
+            relay_close(relays, relays->lists[state]);
     }
     relays_reap(relays);
-    pipes_deinit(&relays->pipes);
+    pipes_deinit(&relays->tools.pipes);
 }
 
 void relays_reap(struct relays *relays)
@@ -186,171 +166,57 @@ static void relay_watch(struct relays *relays, struct relay *relay)
         relay_refuse(relays, relay);
 }
 
-/* ---- bytes ---- */
-
-/* Also a little is a sign of life. */
-static void note_moved(const struct relays *relays, struct relay_end *from)
-{
-    relay_of(from)->active_ms = relays->now_ms;
-}
-
-/* What is in the pipe goes first. */
-static enum flow flush_pipe(struct relays *relays, struct relay_end *from,
-                            const struct relay_end *to)
-{
-    struct pipe *pipe = from->pipe;
-
-    while (pipe->held > 0) {
-        ssize_t sent =
-            splice(pipe->out, NULL, to->fd, NULL, pipe->held, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-        if (sent > 0) {
-            pipe->held -= (size_t)sent;
-            note_moved(relays, from);
-        } else if (sent < 0 && errno == EAGAIN) {
-            return FLOW_BLOCKED;
-        } else if (sent == 0 || errno != EINTR) {
-            return FLOW_TO_BROKEN;
-        }
-    }
-    from->pipe = NULL;
-    pipes_give(&relays->pipes, pipe);
-    return FLOW_MOVED;
-}
-
-static enum flow flow_of_receive(ssize_t got)
-{
-    if (got == 0)
-        return FLOW_END;
-    return errno == EAGAIN || errno == EINTR ? FLOW_NOTHING : FLOW_FROM_BROKEN;
-}
-
-static enum flow move_bulk(struct relays *relays, struct relay_end *from,
-                           const struct relay_end *to, struct pipe *pipe)
-{
-    ssize_t got =
-        splice(from->fd, NULL, pipe->in, NULL, PIPES_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-
-    if (got <= 0) {
-        int number = errno;
-        pipes_give(&relays->pipes, pipe);
-        errno = number;
-        /* Also before an urgent byte, which recv passes over and splice never does. */
-        from->bulk = false;
-        return flow_of_receive(got);
-    }
-    from->bulk = (size_t)got >= sizeof(relays->buffer);
-    from->pipe = pipe;
-    pipe->held = (size_t)got;
-    return flush_pipe(relays, from, to);
-}
-
-static enum flow flow_of_send(void)
-{
-    return errno == EAGAIN ? FLOW_BLOCKED : errno == EINTR ? FLOW_MOVED : FLOW_TO_BROKEN;
-}
-
-/* What was kept goes first. */
-static enum flow flush_rest(const struct relays *relays, struct relay_end *from,
-                            const struct relay_end *to)
-{
-    struct relay_rest *rest = from->rest;
-    ssize_t sent =
-        send(to->fd, rest->bytes + rest->at, rest->end - rest->at, MSG_NOSIGNAL | MSG_DONTWAIT);
-
-    if (sent < 0)
-        return errno == EINTR ? FLOW_BLOCKED : flow_of_send();
-    rest->at += (size_t)sent;
-    note_moved(relays, from);
-    if (rest->at < rest->end)
-        return FLOW_BLOCKED;
-    from->rest = NULL;
-    free(rest);
-    return FLOW_MOVED;
-}
-
-static enum flow keep_rest(struct relay_end *from, const char *bytes, size_t length)
-{
-    from->rest = malloc(sizeof(*from->rest) + length);
-    if (!from->rest)
-        return FLOW_FROM_BROKEN;
-    from->rest->at = 0;
-    from->rest->end = length;
-    memcpy(from->rest->bytes, bytes, length);
-    return FLOW_BLOCKED;
-}
-
-static enum flow move_copy(struct relays *relays, struct relay_end *from,
-                           const struct relay_end *to)
-{
-    ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_DONTWAIT);
-    if (got <= 0)
-        return flow_of_receive(got);
-
-    from->bulk = (size_t)got == sizeof(relays->buffer);
-    note_moved(relays, from);
-    ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent == got)
-        return FLOW_MOVED;
-    if (sent < 0 && flow_of_send() == FLOW_TO_BROKEN)
-        return FLOW_TO_BROKEN;
-    size_t taken = sent < 0 ? 0 : (size_t)sent;
-    return keep_rest(from, relays->buffer + taken, (size_t)got - taken);
-}
-
-/* Keeps nothing. */
-static enum flow move_peeked(struct relays *relays, struct relay_end *from,
-                             const struct relay_end *to)
-{
-    ssize_t got = recv(from->fd, relays->buffer, sizeof(relays->buffer), MSG_PEEK | MSG_DONTWAIT);
-    if (got <= 0)
-        return flow_of_receive(got);
-
-    ssize_t sent = send(to->fd, relays->buffer, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent < 0)
-        return flow_of_send();
-    note_moved(relays, from);
-    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are, and they are there. */
-    if (recv(from->fd, NULL, (size_t)sent, MSG_TRUNC | MSG_DONTWAIT) != sent)
-        return FLOW_FROM_BROKEN;
-    from->bulk = (size_t)got == sizeof(relays->buffer);
-    return sent < got ? FLOW_BLOCKED : FLOW_MOVED;
-}
-
-static enum flow move(struct relays *relays, struct relay_end *from, const struct relay_end *to)
-{
-    if (from->pipe || from->rest) {
-        enum flow flow = from->pipe ? flush_pipe(relays, from, to) : flush_rest(relays, from, to);
-        if (flow != FLOW_MOVED)
-            return flow;
-    }
-    if (!from->bulk)
-        return move_copy(relays, from, to);
-    struct pipe *pipe = pipes_take(&relays->pipes);
-    return pipe ? move_bulk(relays, from, to, pipe) : move_peeked(relays, from, to);
-}
-
 /* ---- ends ---- */
 
-static bool end_has_unsent(const struct relay_end *end)
+/* What was handed to the kernel and has not arrived, an end included. */
+static unsigned end_unsent(const struct relay_end *end)
 {
     int unsent = 0;
-    return ioctl(end->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0;
+    return end->fd >= 0 && ioctl(end->fd, SIOCOUTQ, &unsent) == 0 && unsent > 0 ? (unsigned)unsent
+                                                                                : 0;
+}
+
+static unsigned relay_unsent(const struct relay *relay)
+{
+    return end_unsent(&relay->visitor) + end_unsent(&relay->production);
+}
+
+/* Whether bytes have arrived since this was last asked, or since some were last moved here. */
+static bool relay_has_progressed(struct relay *relay)
+{
+    unsigned before = relay->unsent;
+
+    relay->unsent = relay_unsent(relay);
+    return relay->unsent > 0 && relay->unsent < before;
+}
+
+/* Nothing more comes from anybody: it is over as soon as everything has arrived. */
+static void relay_finish(struct relays *relays, struct relay *relay, bool reset, uint64_t now_ms)
+{
+    relay->reset = reset;
+    relay->unsent = relay_unsent(relay);
+    if (relay->unsent == 0) {
+        if (!reset) {
+            end_set_reset(&relay->visitor, false);
+            end_set_reset(&relay->production, false);
+        }
+        relay_close(relays, relay);
+        return;
+    }
+    if (relay->visitor.fd >= 0)
+        end_unwatch(relays, &relay->visitor);
+    if (relay->production.fd >= 0)
+        end_unwatch(relays, &relay->production);
+    relay->look_ms = now_ms + RELAY_LOOK_MS;
+    relay_enter(relays, relay, RELAY_ENDING, now_ms);
 }
 
 /* `broken` is no more: the other is told so, once it has all that came before. */
 static void relay_break(struct relays *relays, struct relay *relay, struct relay_end *broken,
                         uint64_t now_ms)
 {
-    struct relay_end *other = other_end(broken);
-
-    if (!end_has_unsent(other)) {
-        relay_reset(relays, relay);
-        return;
-    }
     end_close(relays, broken);
-    end_unwatch(relays, other);
-    relay->began_ms = now_ms;
-    relay_enter(relays, relay, RELAY_RESETTING, now_ms);
+    relay_finish(relays, relay, true, now_ms);
 }
 
 static void relay_end_side(struct relays *relays, struct relay *relay, struct relay_end *from,
@@ -359,14 +225,13 @@ static void relay_end_side(struct relays *relays, struct relay *relay, struct re
     from->ended = true;
     if (from->production && relay->state == RELAY_OPEN)
         relay_enter(relays, relay, RELAY_HALF, now_ms);
-    if (to->ended) {
-        relay_close(relays, relay);
-        return;
-    }
-    to->shut = true;
     if (shutdown(to->fd, SHUT_WR) < 0)
         relay_break(relays, relay, to, now_ms);
+    else if (to->ended)
+        relay_finish(relays, relay, false, now_ms);
 }
+
+/* ---- bytes ---- */
 
 /* Whatever can go from the one to the other goes. False: the relay is not open any more. */
 static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_end *from,
@@ -374,10 +239,14 @@ static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_
 {
     struct relay_end *to = other_end(from);
 
-    relays->now_ms = now_ms;
     from->blocked = false;
     for (unsigned i = 0; i < PUMPS_AT_ONCE && !from->ended; i++) {
-        switch (move(relays, from, to)) {
+        bool moved = false;
+        enum flow flow = flow_move(&relays->tools, from, to, &moved);
+
+        if (moved)
+            relay->active_ms = now_ms;
+        switch (flow) {
         case FLOW_MOVED:
             /* Less than the buffer was all there is: epoll tells of more. */
             if (!from->bulk)
@@ -390,13 +259,13 @@ static bool relay_pump(struct relays *relays, struct relay *relay, struct relay_
             return true;
         case FLOW_END:
             relay_end_side(relays, relay, from, to, now_ms);
-            return relay->state < RELAY_RESETTING;
+            return relay->state < RELAY_ENDING;
         case FLOW_FROM_BROKEN:
             relay_break(relays, relay, from, now_ms);
             return false;
         case FLOW_TO_BROKEN:
             /* What it said before it was reset, such as why, goes first. */
-            while (!to->ended && move(relays, to, from) == FLOW_MOVED)
+            while (!to->ended && flow_move(&relays->tools, to, from, &moved) == FLOW_MOVED)
                 continue;
             relay_break(relays, relay, to, now_ms);
             return false;
@@ -410,6 +279,7 @@ static void relay_touch(struct relays *relays, struct relay *relay, uint64_t bef
 {
     if (relay->active_ms == before_ms || relay->state >= RELAY_STATES)
         return;
+    relay->unsent = UINT_MAX;
     DL_DELETE(relays->lists[relay->state], relay);
     DL_APPEND(relays->lists[relay->state], relay);
 }
@@ -432,17 +302,18 @@ void relays_add(struct relays *relays, int fd, bool loopback, uint64_t now_ms)
 
     if (!relay) {
         struct relay_end visitor = {.fd = fd};
-        end_mark_reset(&visitor);
+        end_set_reset(&visitor, true);
         close(fd);
         if (!loopback)
             relays->refused++;
         return;
     }
+    relay->unsent = UINT_MAX;
     relay->visitor = (struct relay_end){.source = SOURCE_RELAY, .fd = fd};
+    end_set_reset(&relay->visitor, true);
     relay->production = (struct relay_end){.source = SOURCE_RELAY, .production = true, .fd = -1};
     relay->loopback = loopback;
     relay->id = ++relays->last_id;
-    relay->began_ms = now_ms;
     relay->state = RELAY_CLOSED;
     relays->count++;
     relay_enter(relays, relay, RELAY_WAITING, now_ms);
@@ -472,6 +343,7 @@ bool relays_answer(struct relays *relays, uint64_t id, int fd, int failure, bool
         return id <= relays->last_id; /* it has given up */
     }
     relay->production.fd = fd;
+    end_set_reset(&relay->production, true);
     if (failure != 0) {
         relay_refuse(relays, relay);
     } else if (connected) {
@@ -490,7 +362,7 @@ static void relay_connected(struct relays *relays, struct relay *relay, const st
 {
     if (!end->production) {
         /* Nothing but a reset was watched for: the visitor has given up. */
-        relay_reset(relays, relay);
+        relay_close(relays, relay);
     } else if (events & (EPOLLERR | EPOLLHUP)) {
         relay_refuse(relays, relay);
     } else {
@@ -516,7 +388,7 @@ static void relay_ready(struct relays *relays, struct relay *relay, struct relay
     relay_touch(relays, relay, before_ms);
     relay_watch(relays, relay);
     /* Told of without end, and nothing can be done before the other takes what is there. */
-    if (relay->state < RELAY_RESETTING && (events & (EPOLLERR | EPOLLHUP)) &&
+    if (relay->state < RELAY_ENDING && (events & (EPOLLERR | EPOLLHUP)) &&
         (end->blocked || end->ended) && !other->blocked)
         end_unwatch(relays, end);
 }
@@ -535,7 +407,7 @@ void relays_event(struct relays *relays, struct relay_end *end, uint32_t events,
         break;
     case RELAY_WAITING: /* not watched */
     case RELAY_ASKED:
-    case RELAY_RESETTING:
+    case RELAY_ENDING:
     case RELAY_STATES:
     case RELAY_CLOSED: /* told of in the same round as what closed it */
         break;
@@ -580,8 +452,8 @@ static uint64_t list_due_ms(const struct relays *relays, enum relay_state state)
         return due_ms;
     if (state == RELAY_WAITING || state == RELAY_ASKED)
         return relay->active_ms + RELAY_ANSWER_MS;
-    if (state == RELAY_RESETTING)
-        return relay->active_ms + RELAY_RESET_LOOK_MS;
+    if (state == RELAY_ENDING)
+        return relay->look_ms;
     if (state == RELAY_HALF)
         due_ms = relay->active_ms + RELAY_HALF_MS;
     if (relays->draining && state != RELAY_CONNECTING) {
@@ -592,17 +464,58 @@ static uint64_t list_due_ms(const struct relays *relays, enum relay_state state)
     return due_ms;
 }
 
+/* Has the visitor or production anything still to get that is here? */
+static bool relay_holds(const struct relay *relay)
+{
+    const struct relay_end *visitor = &relay->visitor, *production = &relay->production;
+
+    return visitor->blocked || production->blocked || relay->unsent > 0;
+}
+
+static void relay_look(struct relays *relays, struct relay *relay, uint64_t now_ms)
+{
+    uint64_t before_ms = relay->active_ms;
+    uint64_t patience_ms =
+        relays->draining ? earlier(RELAY_ENDING_MS, relays->idle_ms) : RELAY_ENDING_MS;
+    bool progressed = relay_has_progressed(relay);
+
+    if (relay->unsent == 0) {
+        relay_finish(relays, relay, relay->reset, now_ms);
+    } else if (!progressed && now_ms >= before_ms + patience_ms) {
+        relay_close(relays, relay);
+    } else {
+        relay->look_ms = now_ms + RELAY_LOOK_MS;
+        relay_enter(relays, relay, RELAY_ENDING, progressed ? now_ms : before_ms);
+    }
+}
+
 static void relay_expire(struct relays *relays, struct relay *relay, uint64_t now_ms)
 {
-    if (relay->state == RELAY_WAITING || relay->state == RELAY_ASKED) {
+    switch (relay->state) {
+    case RELAY_ASKED:
+        /* The question that the keeper does not read has a copy of the socket: closing ours would
+         * leave it open. */
+        (void)shutdown(relay->visitor.fd, SHUT_RDWR);
         relay_refuse(relays, relay);
-    } else if (relay->state != RELAY_RESETTING) {
-        relay_close(relays, relay);
-    } else if (now_ms >= relay->began_ms + RELAY_RESET_MS ||
-               !end_has_unsent(relay->visitor.fd >= 0 ? &relay->visitor : &relay->production)) {
-        relay_reset(relays, relay);
-    } else {
-        relay_enter(relays, relay, RELAY_RESETTING, now_ms);
+        break;
+    case RELAY_ENDING:
+        relay_look(relays, relay, now_ms);
+        break;
+    case RELAY_OPEN:
+    case RELAY_HALF:
+        if (relay_has_progressed(relay))
+            relay_enter(relays, relay, relay->state, now_ms);
+        else if (relay_holds(relay))
+            relay_close(relays, relay);
+        else
+            relay_finish(relays, relay, false, now_ms);
+        break;
+    case RELAY_WAITING:
+    case RELAY_CONNECTING:
+    case RELAY_STATES:
+    case RELAY_CLOSED:
+        relay_refuse(relays, relay);
+        break;
     }
 }
 

@@ -6,60 +6,40 @@
 #include <stdint.h>
 
 #include "responder/connection.h"
-#include "responder/pipes.h"
+#include "responder/relay_flow.h"
 
 /*
  * The pass: a visitor's connection and the one to production that the keeper makes for it, and the
- * bytes between the two, whatever they are.
+ * bytes between the two (relay_flow.h).
  *
- *   WAITING -> ASKED -> (CONNECTING) -> OPEN -> (HALF) -> closed
+ *   WAITING -> ASKED -> (CONNECTING) -> OPEN -> (HALF) -> (ENDING) -> closed
  *
- * Small amounts are received and sent through one buffer; what the receiver does not take, which is
- * rare, is kept until it does, and nothing more is received meanwhile. Once a side fills the buffer
- * its bytes go by splice(2), without a copy, through a pipe that is borrowed for the moment.
- * Without a pipe they are looked at (MSG_PEEK), sent, and only then dropped from where they came.
  * The end of one side is passed on as the end of the other (half-close), a reset as a reset, but
- * not before what was sent ahead of it has arrived.
+ * not before what was sent ahead of it has arrived. Only when everything has arrived is a
+ * connection over: the keeper takes the table away after the last of them, and with it the
+ * addresses that the kernel translates. Whatever ends otherwise, be it by the death of this
+ * program, ends in resets: nobody is to take a part for the whole.
  */
 enum relay_state {
     RELAY_WAITING,    /* to ask the keeper: the link is full */
     RELAY_ASKED,      /* the keeper has a copy of the visitor's socket */
     RELAY_CONNECTING, /* production has not answered yet */
     RELAY_OPEN,
-    RELAY_HALF,      /* production has ended its side */
-    RELAY_RESETTING, /* to be reset as soon as the last bytes have arrived */
+    RELAY_HALF,   /* production has ended its side */
+    RELAY_ENDING, /* nothing more comes; the last bytes have not arrived yet */
     RELAY_STATES,
     RELAY_CLOSED, /* waits for the end of the round */
-};
-
-/* What was received and not yet taken. */
-struct relay_rest {
-    size_t at, end;
-    char bytes[];
-};
-
-/* One of the two sockets, and the way of the bytes that come from it. */
-struct relay_end {
-    enum source source; /* SOURCE_RELAY */
-    bool production;    /* else the visitor */
-    bool registered;    /* with epoll */
-    bool ended;         /* it sends nothing more, and all that it sent is with the other */
-    bool shut;          /* the other has ended, and it was told */
-    bool blocked;       /* the other takes nothing at present */
-    bool bulk;
-    int fd; /* -1: none */
-    uint32_t watched;
-    struct pipe *pipe;       /* with bytes from here; NULL */
-    struct relay_rest *rest; /* the same; one of the two at most */
 };
 
 struct relay {
     struct relay_end visitor, production;
     enum relay_state state;
-    bool loopback;      /* this host's own, which counts nowhere */
-    uint64_t id;        /* in LINK_PASS */
-    uint64_t active_ms; /* when it came into its state, or when bytes last moved */
-    uint64_t began_ms;
+    bool loopback;             /* this host's own, which counts nowhere */
+    bool reset;                /* ENDING: with a reset */
+    uint64_t id;               /* in LINK_PASS */
+    uint64_t active_ms;        /* when it came into its state, or when bytes last moved */
+    uint64_t look_ms;          /* when it is looked at whether they have: no event tells */
+    unsigned unsent;           /* bytes that had not arrived when they were last looked at */
     struct relay *prev, *next; /* relays.lists, by state */
 };
 
@@ -69,14 +49,12 @@ struct relays {
     uint64_t last_id;
     struct relay *lists[RELAY_STATES]; /* the least recently active first */
     struct relay *closed;
-    struct pipes pipes;
+    struct flow_tools tools;
     uint64_t passed, refused; /* visitors from outside, since start */
     bool crowded;             /* until there is room again; see relays_is_crowded */
     bool draining;
     uint64_t drain_ms; /* since when */
     uint64_t idle_ms;  /* then */
-    uint64_t now_ms;   /* while bytes are moved */
-    char buffer[16 * 1024];
 };
 
 /* So long the keeper may take: a visitor waits for it. */
@@ -84,9 +62,9 @@ struct relays {
 /* A visitor who does not end after production has; as long as the kernel keeps the like
  * (net.ipv4.tcp_fin_timeout). */
 #define RELAY_HALF_MS 60000
-/* How long a reset waits for the bytes before it, and how often it looks: no event tells. */
-#define RELAY_RESET_MS      2000
-#define RELAY_RESET_LOOK_MS 10
+/* How often ENDING looks, and how long it does while nothing arrives. */
+#define RELAY_LOOK_MS   10
+#define RELAY_ENDING_MS 60000
 
 void relays_init(struct relays *relays, int epoll, size_t max, size_t pipes);
 void relays_deinit(struct relays *relays);

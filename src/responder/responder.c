@@ -64,11 +64,11 @@ static int find_capacity(const struct link_setup *setup, struct capacity *out)
         errno = EMFILE;
         return -1;
     }
-    bool pass = setup->other_requests == LINK_OTHER_PASS;
     size_t allowed = limit.rlim_cur - DESCRIPTORS_RESERVED < INT_MAX
                          ? (size_t)limit.rlim_cur - DESCRIPTORS_RESERVED
                          : INT_MAX;
-    out->connections = smaller(pass ? allowed / 2 : allowed, setup->undecided + DECIDED_MAX);
+    /* Also where nobody is passed: a reload may change that. */
+    out->connections = smaller(allowed / 2, setup->undecided + DECIDED_MAX);
     size_t rest = allowed - out->connections;
     out->pipes = smaller(rest / 8, PIPES_MAX);
     out->relays = smaller((rest - 2 * out->pipes) / 2, RELAYS_MAX);
@@ -191,9 +191,12 @@ static int responder_timeout(const struct responder *responder, bool busy, uint6
 {
     uint64_t next_ms = front_next_ms(&responder->front);
     uint64_t relays_ms = relays_next_ms(&responder->relays);
+    uint64_t peer_ms = peer_next_ms(&responder->peer);
 
     if (relays_ms < next_ms)
         next_ms = relays_ms;
+    if (peer_ms < next_ms)
+        next_ms = peer_ms;
     if (busy || next_ms <= now_ms)
         return 0;
     if (next_ms == UINT64_MAX)

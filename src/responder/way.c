@@ -32,7 +32,7 @@ static enum way way_of_target(const struct tokens *tokens, const struct target *
     size_t length = 0;
     const char *token = target_token(target, &length);
 
-    if (!token)
+    if (!token || !challenge_is_token(token, length))
         return WAY_PASS;
     return tokens_answer(tokens, stateless, token, length) ? WAY_ANSWER : WAY_UNKNOWN;
 }

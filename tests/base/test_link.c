@@ -107,7 +107,7 @@ static void test_every_type(void **state)
         assert_int_equal(link_message_check(&message, length - 1, NULL), -1);
         assert_int_equal(link_message_check(&message, length + 1, NULL), -1);
     }
-    assert_int_equal(known, 10);
+    assert_int_equal(known, 13);
 }
 
 /* A message of one protocol is none of the other. */
@@ -157,8 +157,12 @@ static void test_setup(void **state)
     make_good(&message, LINK_SETUP);
     message.setup.other_requests = LINK_OTHER_HTTPS;
     expect(&message, "");
-    message.setup.other_requests = 2;
-    expect(&message, "bad link message: setup: other_requests is 2: it must be from 0 to 1");
+    message.setup.other_requests = 3;
+    expect(&message, "bad link message: setup: other_requests is 3: it must be from 0 to 2");
+    make_good(&message, LINK_SETUP);
+    message.setup.first_byte_ms = 0;
+    expect(&message,
+           "bad link message: setup: first_byte_ms is 0: it must be from 1 to 31622400000");
     make_good(&message, LINK_SETUP);
     message.setup.reserved = 1;
     expect(&message, "bad link message: setup: reserved is 1: it must be from 0 to 0");
@@ -311,6 +315,38 @@ static void test_round_trip(void **state)
     close(fds[1]);
 }
 
+/* A visitor's socket goes with its question, and another with the answer. */
+static void test_descriptors_go_along(void **state)
+{
+    static const enum link_type types[] = {LINK_PASS, LINK_PASSED};
+    int fds[2], pipes[2];
+
+    (void)state;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    for (size_t i = 0; i < 2; i++) {
+        union link_message sent, received;
+        int fd = -1;
+        char byte;
+
+        assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+        make_good(&sent, types[i]);
+        assert_int_equal(link_send(fds[0], &sent, pipes[1]),
+                         link_message_length((uint16_t)types[i]));
+        close(pipes[1]);
+        assert_int_equal(link_receive(fds[1], &received, &fd),
+                         link_message_length((uint16_t)types[i]));
+        assert_memory_equal(&received, &sent, sizeof(sent));
+        assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
+        assert_int_equal(write(fd, "x", 1), 1);
+        close(fd);
+        assert_int_equal(read(pipes[0], &byte, 1), 1);
+        assert_int_equal(read(pipes[0], &byte, 1), 0);
+        close(pipes[0]);
+    }
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* Whoever wants none is handed none. */
 static void test_no_descriptor_is_taken(void **state)
 {
@@ -342,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_validation_and_pong),
         cmocka_unit_test(test_passing),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_descriptors_go_along),
         cmocka_unit_test(test_no_descriptor_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,12 +73,13 @@ struct outcome {
 #define DO_SHUT  WINDOW_DO_SHUT
 #define DO_DRAIN WINDOW_DO_DRAIN
 #define DO_LEAVE WINDOW_DO_LEAVE
+#define DO_OPEN  (WINDOW_DO_PING | WINDOW_DO_RESUME)
 
 /* One row an event; the columns are the starts, in order. */
 // clang-format off
 static const struct outcome outcomes[EVENTS][STARTS] = {
     /*           ARMED_DOWN   ARMED_UP     OPEN_DOWN    OPEN_ASKED   OPEN_LEASED  LINGERING    DRAINING     LEFT */
-    [BEGIN]   = {O(0),        O(DO_PING),  O(0),        O(DO_PING),  O(DO_PING),  O(DO_PING),  O(DO_PING),  A(0)},
+    [BEGIN]   = {O(0),        O(DO_PING),  O(0),        O(DO_PING),  O(DO_PING),  O(DO_PING),  O(DO_OPEN),  A(0)},
     [AGAIN]   = {NEVER,       NEVER,       O(0),        O(DO_PING),  O(DO_PING),  NEVER,       NEVER,       NEVER},
     [RELEASE] = {NEVER,       NEVER,       A(DO_SHUT),  A(DO_SHUT),  D(DO_SHUT),  NEVER,       NEVER,       NEVER},
     [FINISH]  = {NEVER,       NEVER,       A(DO_SHUT),  A(DO_SHUT),  D(DO_SHUT),  NEVER,       NEVER,       NEVER},
@@ -91,7 +92,7 @@ static const struct outcome outcomes[EVENTS][STARTS] = {
     [BLOCKED] = {A(0),        A(0),        A(DO_SHUT),  A(DO_SHUT),  D(DO_SHUT),  D(0),        D(0),        A(0)},
     [PING]    = {A(0),        A(DO_PING),  O(0),        O(DO_PING),  O(DO_PING),  D(DO_PING),  D(DO_PING),  A(DO_PING)},
     [STOP]    = {A(DO_LEAVE), A(DO_LEAVE), A(DO_SHUT | DO_LEAVE), A(DO_SHUT | DO_LEAVE),
-                                                                     D(DO_SHUT),  D(0),        D(0),        A(DO_LEAVE)},
+                                                                     D(DO_SHUT),  D(0),        D(DO_DRAIN), A(DO_LEAVE)},
     [TICK]    = {A(0),        A(0),        O(0),        O(0),        O(0),        D(0),        D(0),        A(0)},
 };
 // clang-format on
@@ -291,7 +292,7 @@ static void reopening_starts_from_the_pong(void **state)
         struct window_reason *reason = rig_begin(&rig, WINDOW_HAND, RIG_UID, WINDOW_FOREVER);
         assert_int_equal(rig.window.windows, 2);
         assert_int_equal(rig.window.hold, WINDOW_HOLD_RESPONDER);
-        assert_int_equal(rig_actions(&rig), WINDOW_DO_PING);
+        assert_int_equal(rig_actions(&rig), start == DRAINING ? DO_OPEN : WINDOW_DO_PING);
         window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
         assert_int_equal(rig.window.state, WINDOW_OPEN);
         rig_pong(&rig);
@@ -324,7 +325,7 @@ static void reopening_in_vain_still_drains(void **state)
     rig_deinit(&rig);
 }
 
-/* An answer to a drain that was called off must not reach the caller either. */
+/* A drain that was asked for in the same turn is not; its answer would count for nothing. */
 static void reopening_takes_the_drain_back(void **state)
 {
     struct rig rig;
@@ -332,7 +333,86 @@ static void reopening_takes_the_drain_back(void **state)
     (void)state;
     (void)start_at(&rig, LINGERING);
     rig_tick_at(&rig, rig.now_ms + WINDOW_LINGER_MS);
+    struct window_reason *reason = rig_begin(&rig, WINDOW_TOKEN, RIG_UID, 60000);
+    assert_int_equal(rig_actions(&rig), DO_OPEN);
+    uint64_t stale = window_drain_sequence(&rig.window);
+    window_lease_taken(&rig.window, rig.now_ms);
+    window_release(&rig.window, rig.now_ms, reason);
+    assert_int_equal(rig_actions(&rig), WINDOW_DO_SHUT);
+    rig_tick_at(&rig, rig.now_ms + WINDOW_LINGER_MS);
+    assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+    assert_int_equal(window_drain_sequence(&rig.window), stale + 1);
+    window_drained(&rig.window, rig.now_ms, stale);
+    assert_int_equal(rig.window.state, WINDOW_DRAINING);
+    assert_int_equal(rig_ended(&rig, WINDOW_END_REMOVED), 1);
+    rig_deinit(&rig);
+}
+
+/* Only the answer to the last question counts. */
+static void other_sequences_are_ignored(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    (void)start_at(&rig, DRAINING);
+    uint64_t sequence = window_drain_sequence(&rig.window);
+    assert_int_not_equal(sequence, 0);
+    window_responder_down(&rig.window, rig.now_ms);
+    window_responder_up(&rig.window, rig.now_ms);
+    assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+    assert_int_equal(window_drain_sequence(&rig.window), sequence + 1);
+    const uint64_t others[] = {0, sequence - 1, sequence, sequence + 2, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        window_drained(&rig.window, rig.now_ms, others[i]);
+        assert_int_equal(rig.window.state, WINDOW_DRAINING);
+    }
+    window_drained(&rig.window, rig.now_ms, sequence + 1);
+    assert_int_equal(rig.window.state, WINDOW_ARMED);
+    rig_deinit(&rig);
+}
+
+/* A responder that was told that the window is shut is told of the next, however the drain ended;
+ * one that was not told, or is another, is not. */
+static void opening_resumes_who_was_drained(void **state)
+{
+    enum { ANSWERED, TIMED_OUT, ANOTHER, CASES };
+
+    (void)state;
+    for (unsigned int what = ANSWERED; what < CASES; what++) {
+        struct rig rig;
+        (void)start_at(&rig, DRAINING);
+        if (what == ANSWERED)
+            window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
+        else
+            rig_tick_at(&rig, window_next_ms(&rig.window));
+        assert_int_equal(rig.window.state, WINDOW_ARMED);
+        if (what == ANOTHER) {
+            window_responder_down(&rig.window, rig.now_ms);
+            window_responder_up(&rig.window, rig.now_ms);
+        }
+        assert_int_equal(rig_actions(&rig), 0);
+        struct window_reason *reason = rig_begin(&rig, WINDOW_TOKEN, RIG_UID, 60000);
+        assert_int_equal(rig_actions(&rig), what == ANOTHER ? WINDOW_DO_PING : DO_OPEN);
+        /* Once is enough. */
+        rig_begin(&rig, WINDOW_TOKEN, RIG_UID, 60000);
+        assert_int_equal(rig_actions(&rig), WINDOW_DO_PING);
+        window_release(&rig.window, rig.now_ms, reason);
+        assert_int_equal(rig_ended(&rig, WINDOW_END_REMOVED), 1);
+        rig_deinit(&rig);
+    }
+}
+
+/* A responder that goes before it was told needs no telling. */
+static void a_dead_responder_is_not_resumed(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    (void)start_at(&rig, DRAINING);
     rig_begin(&rig, WINDOW_TOKEN, RIG_UID, 60000);
+    window_responder_down(&rig.window, rig.now_ms);
+    assert_int_equal(rig_actions(&rig), WINDOW_DO_SHUT);
+    window_responder_up(&rig.window, rig.now_ms);
     assert_int_equal(rig_actions(&rig), WINDOW_DO_PING);
     rig_deinit(&rig);
 }
@@ -365,9 +445,38 @@ static void stop_leaves_when_the_drain_ends(void **state)
     assert_int_equal(rig_actions(&rig), 0);
     rig_tick_at(&rig, window_next_ms(&rig.window));
     assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + RIG_STOP_MS);
     rig_tick_at(&rig, window_next_ms(&rig.window));
     assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
     rig_deinit(&rig);
+}
+
+/* A drain that is under way is made shorter, never longer, and asked for anew. */
+static void stop_shortens_the_drain(void **state)
+{
+    static const uint64_t after_ms[] = {0, 1000, RIG_DRAIN_MS - RIG_STOP_MS, RIG_DRAIN_MS - 1};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(after_ms) / sizeof(after_ms[0]); i++) {
+        struct rig rig;
+        (void)start_at(&rig, DRAINING);
+        uint64_t end_ms = window_next_ms(&rig.window);
+        uint64_t sequence = window_drain_sequence(&rig.window);
+        rig_tick_at(&rig, rig.now_ms + after_ms[i]);
+        assert_int_equal(rig_actions(&rig), 0);
+        if (end_ms > rig.now_ms + RIG_STOP_MS)
+            end_ms = rig.now_ms + RIG_STOP_MS;
+        window_stop(&rig.window, rig.now_ms);
+        assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+        assert_int_equal(window_next_ms(&rig.window), end_ms);
+        window_drained(&rig.window, rig.now_ms, sequence);
+        assert_int_equal(rig_actions(&rig), 0);
+        rig_tick_at(&rig, end_ms - 1);
+        assert_int_equal(rig_actions(&rig), 0);
+        rig_tick_at(&rig, end_ms);
+        assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
+        rig_deinit(&rig);
+    }
 }
 
 static void second_stop_leaves_at_once(void **state)
@@ -377,7 +486,9 @@ static void second_stop_leaves_at_once(void **state)
         struct rig rig;
         (void)start_at(&rig, start);
         window_stop(&rig.window, rig.now_ms);
-        assert_int_equal(rig_actions(&rig), start == OPEN_LEASED ? WINDOW_DO_SHUT : 0);
+        assert_int_equal(rig_actions(&rig), start == OPEN_LEASED ? WINDOW_DO_SHUT
+                                            : start == DRAINING  ? WINDOW_DO_DRAIN
+                                                                 : 0);
         window_stop(&rig.window, rig.now_ms);
         assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
         assert_int_equal(rig.window.state, WINDOW_ARMED);
@@ -423,8 +534,12 @@ int main(void)
         cmocka_unit_test(reopening_starts_from_the_pong),
         cmocka_unit_test(reopening_in_vain_still_drains),
         cmocka_unit_test(reopening_takes_the_drain_back),
+        cmocka_unit_test(other_sequences_are_ignored),
+        cmocka_unit_test(opening_resumes_who_was_drained),
+        cmocka_unit_test(a_dead_responder_is_not_resumed),
         cmocka_unit_test(stop_drains_first),
         cmocka_unit_test(stop_leaves_when_the_drain_ends),
+        cmocka_unit_test(stop_shortens_the_drain),
         cmocka_unit_test(second_stop_leaves_at_once),
         cmocka_unit_test(two_stops_at_once_still_shut),
         cmocka_unit_test(deinit_frees_what_is_left),

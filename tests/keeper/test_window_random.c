@@ -23,12 +23,13 @@
 #define LEASE_MS 600
 #define LIMIT_MS 20000
 #define DRAIN_MS 3000
+#define STOP_MS  200
 
 /* How often things happened, so that a run in which they did not is no success. */
 struct tally {
     unsigned int windows, leases, renewals, refused_leases, expired_leases, reopened, drained,
-        drain_timeouts, kills, pings, stops, second_stops, ends[WINDOW_END_STOPPED + 1],
-        refusals[WINDOW_REFUSED_MEMORY + 1];
+        drain_timeouts, stale_drains, resumed, shortened, kills, pings, stops, second_stops,
+        ends[WINDOW_END_STOPPED + 1], refusals[WINDOW_REFUSED_MEMORY + 1];
 };
 
 struct model {
@@ -43,11 +44,13 @@ struct model {
     bool had_lease;           /* and nothing has drained since */
 
     bool responder_up, hangs;
-    uint64_t floor;       /* pongs up to this one count for nothing */
-    uint64_t asked_ms;    /* the oldest unanswered ping, or the last answer */
-    bool good_pong;       /* in this turn */
-    bool limit_due;       /* the same */
-    bool drain_asked;     /* of the responder, and not answered */
+    uint64_t floor;    /* pongs up to this one count for nothing */
+    uint64_t asked_ms; /* the oldest unanswered ping, or the last answer */
+    bool good_pong;    /* in this turn */
+    bool limit_due;    /* the same */
+    uint64_t question; /* of the drain, that the responder has not answered; 0: none counts */
+    uint64_t last_question;
+    bool told_shut;       /* the responder: that no window is open */
     uint64_t opened_ms;   /* the present window */
     uint64_t closed_ms;   /* the last window */
     uint64_t drain_at_ms; /* when the drain ends, once asked for; 0: not yet */
@@ -70,7 +73,7 @@ struct model {
 static void model_start(struct model *model)
 {
     const struct window_options options = {
-        .lease_ms = LEASE_MS, .limit_ms = LIMIT_MS, .drain_ms = DRAIN_MS};
+        .lease_ms = LEASE_MS, .limit_ms = LIMIT_MS, .drain_ms = DRAIN_MS, .stop_ms = STOP_MS};
     struct model fresh = {
         .dice = model->dice, .tally = model->tally, .event = model->event, .now_ms = model->now_ms};
 
@@ -168,6 +171,7 @@ static void begin(struct model *model)
     model->floor = sequence;
     model->asked_ms = model->now_ms;
     model->drain_at_ms = 0;
+    model->question = 0;
     model->tally.windows++;
     model->tally.reopened += was_draining;
 }
@@ -238,23 +242,53 @@ static void responder_up(struct model *model)
 static void responder_down(struct model *model)
 {
     model->responder_up = false;
-    model->drain_asked = false;
+    model->told_shut = false;
+    model->question = 0;
     model->floor = window_ping_sequence(&model->window);
     window_responder_down(&model->window, model->now_ms);
 }
 
+/* The answer to the last question, or to an older one, or to none. */
 static void drained(struct model *model)
 {
-    if (!model->drain_asked)
+    uint64_t sequence = model->question;
+    enum window_state before = model->window.state;
+
+    if (model->question == 0 || dice_once_in(model->dice, 3))
+        sequence = dice_once_in(model->dice, 2) ? model->last_question + 1000
+                                                : dice_roll(model->dice, model->last_question + 1);
+    /* The dead do not answer. */
+    if (!model->responder_up && sequence == model->last_question)
         return;
-    model->drain_asked = false;
-    /* One that was asked for before the window opened again counts for nothing while it lingers. */
-    if (model->window.state == WINDOW_DRAINING && model->drain_at_ms != 0) {
-        HOLDS(model, model->now_ms >= model->last_lease_ms + WINDOW_LINGER_MS);
-        model->had_lease = false;
-        model->tally.drained++;
+    if (sequence == 0 || sequence != model->question) {
+        window_drained(&model->window, model->now_ms, sequence);
+        HOLDS(model, model->window.state == before);
+        model->tally.stale_drains += before == WINDOW_DRAINING;
+        return;
     }
-    window_drained(&model->window, model->now_ms, window_drain_sequence(&model->window));
+    model->question = 0;
+    HOLDS(model, before == WINDOW_DRAINING && model->drain_at_ms != 0);
+    HOLDS(model, model->now_ms >= model->last_lease_ms + WINDOW_LINGER_MS);
+    window_drained(&model->window, model->now_ms, sequence);
+    HOLDS(model, model->window.state == WINDOW_ARMED);
+    model->had_lease = false;
+    model->tally.drained++;
+}
+
+static void stop(struct model *model)
+{
+    /* A drain that is under way is asked for anew, and has less time. */
+    if (model->window.state == WINDOW_DRAINING && model->drain_at_ms != 0) {
+        model->question = 0;
+        if (model->drain_at_ms > model->now_ms + STOP_MS) {
+            model->drain_at_ms = model->now_ms + STOP_MS;
+            model->tally.shortened++;
+        }
+    }
+    window_stop(&model->window, model->now_ms);
+    model->stops++;
+    model->tally.stops++;
+    model->tally.second_stops += model->stops == 2;
 }
 
 static void happen(struct model *model)
@@ -262,6 +296,8 @@ static void happen(struct model *model)
     uint64_t what = dice_roll(model->dice, 1000);
 
     if (model->stops > 0 && dice_once_in(model->dice, 40))
+        what = 999;
+    if (model->window.state == WINDOW_DRAINING && dice_once_in(model->dice, 400))
         what = 999;
     if (what < 200)
         begin(model);
@@ -283,13 +319,11 @@ static void happen(struct model *model)
         /* When nothing is open or draining, no connection can have been lost. */
         if (model->window.state != WINDOW_ARMED)
             model->blocked_until_ms = model->now_ms + WINDOW_BLOCKED_MS;
-        window_blocked(&model->window, model->now_ms, WINDOW_END_BLOCKED);
+        window_blocked(&model->window, model->now_ms,
+                       dice_once_in(model->dice, 2) ? WINDOW_END_BLOCKED : WINDOW_END_UNPASSED);
         HOLDS(model, model->window.state != WINDOW_OPEN);
     } else if (what == 999 || model->stops > 0) {
-        window_stop(&model->window, model->now_ms);
-        model->stops++;
-        model->tally.stops++;
-        model->tally.second_stops += model->stops == 2;
+        stop(model);
     }
 }
 
@@ -332,6 +366,8 @@ static void act(struct model *model, unsigned int actions)
         model->tally.kills++;
         model->floor = window_ping_sequence(&model->window);
         model->responder_up = false;
+        model->told_shut = false;
+        model->question = 0;
     }
     if ((actions & WINDOW_DO_PING) != 0) {
         HOLDS(model, model->responder_up);
@@ -339,9 +375,16 @@ static void act(struct model *model, unsigned int actions)
     }
     if ((actions & WINDOW_DO_ARM) != 0)
         arm(model);
+    if ((actions & WINDOW_DO_RESUME) != 0) {
+        HOLDS(model, model->responder_up);
+        model->tally.resumed += model->told_shut;
+        model->told_shut = false;
+    }
     if ((actions & WINDOW_DO_DRAIN) != 0) {
         HOLDS(model, model->responder_up && model->window.state == WINDOW_DRAINING);
-        model->drain_asked = true;
+        HOLDS(model, window_drain_sequence(&model->window) > model->last_question);
+        model->question = model->last_question = window_drain_sequence(&model->window);
+        model->told_shut = true;
     }
     if ((actions & WINDOW_DO_LEAVE) != 0) {
         HOLDS(model, model->stops > 0 && model->kernel_until_ms <= model->now_ms);
@@ -431,7 +474,7 @@ static void check_drain(struct model *model, enum window_state before)
     } else if (window->state == WINDOW_DRAINING) {
         HOLDS(model, model->now_ms >= model->closed_ms + WINDOW_LINGER_MS);
         if (model->drain_at_ms == 0)
-            model->drain_at_ms = model->now_ms + DRAIN_MS;
+            model->drain_at_ms = model->now_ms + (model->stops > 0 ? STOP_MS : DRAIN_MS);
         HOLDS(model, model->now_ms < model->drain_at_ms);
     } else if (window->state == WINDOW_ARMED && model->had_lease) {
         /* Whoever came through the redirect has had the time to finish, or we were told to go. */
@@ -454,7 +497,11 @@ static void check(struct model *model, enum window_state before)
         HOLDS(model, window->hold == WINDOW_HOLD_NONE && model->responder_up);
     }
     HOLDS(model, (window->state == WINDOW_OPEN) == (window->reasons != NULL));
+    /* The responder that drains has been asked for the last time there was to ask. */
+    if (window->state == WINDOW_DRAINING && !window->lingering && model->responder_up)
+        HOLDS(model, model->told_shut && model->question == window_drain_sequence(window));
     if (window->state == WINDOW_OPEN) {
+        HOLDS(model, !model->told_shut);
         HOLDS(model, model->now_ms < model->opened_ms + LIMIT_MS && model->stops == 0);
         HOLDS(model, redirected || window->hold != WINDOW_HOLD_NONE);
         /* A hanging responder does not last. */
@@ -463,6 +510,8 @@ static void check(struct model *model, enum window_state before)
     }
     check_drain(model, before);
     check_lists(model);
+    if (window->state == WINDOW_ARMED) /* nobody waits for an answer any more */
+        model->question = 0;
     HOLDS(model, window->actions == 0 && window_next_ms(window) > model->now_ms);
     HOLDS(model, model->stops == 0 || window->state != WINDOW_ARMED || model->left);
     HOLDS(model, model->stops < 2 || model->left);
@@ -515,13 +564,15 @@ static void keeps_its_promises(void **state)
 
     const struct tally *tally = &model.tally;
     printf("%u windows (%u reopened), %u leases, %u renewals, %u refused, %u expired, %u pings,\n"
-           "%u kills, %u drained, %u drains timed out, %u stops, %u of them second ones\n",
+           "%u kills, %u drained, %u answers to no question, %u drains timed out, %u resumed, "
+           "%u shortened,\n%u stops, %u of them second ones\n",
            tally->windows, tally->reopened, tally->leases, tally->renewals, tally->refused_leases,
-           tally->expired_leases, tally->pings, tally->kills, tally->drained, tally->drain_timeouts,
-           tally->stops, tally->second_stops);
+           tally->expired_leases, tally->pings, tally->kills, tally->drained, tally->stale_drains,
+           tally->drain_timeouts, tally->resumed, tally->shortened, tally->stops,
+           tally->second_stops);
     assert_true(tally->reopened && tally->leases && tally->renewals && tally->refused_leases);
     assert_true(tally->expired_leases && tally->kills && tally->drained && tally->drain_timeouts);
-    assert_true(tally->second_stops);
+    assert_true(tally->second_stops && tally->stale_drains && tally->resumed && tally->shortened);
     for (unsigned int end = 0; end <= WINDOW_END_STOPPED; end++)
         assert_int_not_equal(tally->ends[end], 0);
     assert_true(tally->refusals[WINDOW_REFUSED_PENALTY] && tally->refusals[WINDOW_REFUSED_BLOCKED]);

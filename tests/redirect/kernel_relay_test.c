@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lab.h"
@@ -14,6 +16,8 @@
 #include "unit.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#define OTHER_PORT 2222 /* of another server of this host */
 
 /* An upstream connection: from an address of this host to one, for a visitor. */
 struct way {
@@ -47,13 +51,18 @@ static enum redirect_family family_of(const struct way *way)
     return strchr(way->to, ':') ? REDIRECT_IPV6 : REDIRECT_IPV4;
 }
 
-static struct redirect_count count(struct redirect *redirect, const struct way *way)
+static struct redirect_counters read_all(struct redirect *redirect)
 {
     struct redirect_counters counters;
     struct error error;
 
     must(redirect_read_counters(redirect, &counters, &error), &error);
-    return counters.family[family_of(way)];
+    return counters;
+}
+
+static struct redirect_count count(struct redirect *redirect, const struct way *way)
+{
+    return read_all(redirect).family[family_of(way)];
 }
 
 static struct redirect_relay relay_for(const struct way *way, uint16_t port)
@@ -80,26 +89,47 @@ static void take_away(struct redirect *redirect, const struct redirect_relay *re
     must(redirect_relay(redirect, NULL, 0, relay, 1, &error), &error);
 }
 
-/* A socket of this host's, bound and on its way to port 80. */
-static int set_out(const struct lab *lab, const struct way *way, uint16_t port)
+/* A socket of this host's, bound and on its way to `to_port`. */
+static int set_out_to(const struct lab *lab, const struct way *way, uint16_t port, bool upstream,
+                      uint16_t to_port)
 {
+    int priority = REDIRECT_PRIORITY;
     struct sockaddr_storage own, to;
     socklen_t length = lab_parse(&own, way->source, port);
     int on = 1;
 
-    lab_parse(&to, way->to, LAB_PRODUCTION);
+    lab_parse(&to, way->to, to_port);
     int fd = lab_socket(lab, LAB_HOST, own.ss_family, SOCK_STREAM | SOCK_NONBLOCK, 0);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+    if (upstream)
+        assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)), 0);
     assert_int_equal(bind(fd, (const struct sockaddr *)&own, length), 0);
     if (connect(fd, (const struct sockaddr *)&to, length) < 0)
         assert_int_equal(errno, EINPROGRESS);
     return fd;
 }
 
+static int set_out(const struct lab *lab, const struct way *way, uint16_t port)
+{
+    return set_out_to(lab, way, port, true, LAB_PRODUCTION);
+}
+
+/* Another server of this host. */
+static int listen_beside(const struct lab *lab)
+{
+    struct sockaddr_storage any;
+    socklen_t length = lab_parse(&any, "::", OTHER_PORT);
+    int fd = lab_socket(lab, LAB_HOST, AF_INET6, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    assert_int_equal(bind(fd, (const struct sockaddr *)&any, length), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    return fd;
+}
+
 /* Whom the server sees: the visitor's address, and his port. */
 static void assert_peer(int server, const struct way *way, uint16_t port)
 {
-    struct sockaddr_in6 peer;
+    struct sockaddr_in6 peer = {0};
     socklen_t length = sizeof(peer);
     char text[INET6_ADDRSTRLEN], expected[INET6_ADDRSTRLEN];
 
@@ -175,23 +205,74 @@ static void test_same_port_of_two_visitors(void **state)
     redirect_destroy(redirect);
 }
 
-/* Sets out, and waits until the first packet was dropped; production was never asked. */
+/* What the kernel counts when it drops a first packet. */
+struct drops {
+    uint64_t closed, looped;
+};
+
+static struct drops count_drops(struct redirect *redirect, const struct way *way)
+{
+    struct redirect_counters counters = read_all(redirect);
+
+    return (struct drops){counters.family[family_of(way)].closed, counters.looped};
+}
+
+/* Sets out to `to_port`, and waits until the first packet was dropped; no server of this host was
+ * asked. `other`: one more, or -1. */
+static struct drops drop(const struct lab *lab, struct redirect *redirect, const struct way *way,
+                         uint16_t port, uint16_t to_port, int other)
+{
+    struct drops before = count_drops(redirect, way);
+    struct drops now = before;
+    int64_t begin_ns = lab_now_ns();
+    int fd = set_out_to(lab, way, port, true, to_port);
+    struct pollfd items[] = {{.fd = fd, .events = POLLOUT},
+                             {.fd = lab->production, .events = POLLIN},
+                             {.fd = lab->responder, .events = POLLIN},
+                             {.fd = other, .events = POLLIN}};
+
+    while (now.closed + now.looped == before.closed + before.looped) {
+        assert_true(lab_now_ns() - begin_ns < 2000000000);
+        now = count_drops(redirect, way);
+    }
+    assert_int_equal(poll(items, COUNT(items), 0), 0);
+    lab_close(fd);
+    return (struct drops){now.closed - before.closed, now.looped - before.looped};
+}
+
 static void assert_closed(const struct lab *lab, struct redirect *redirect, const struct way *way,
                           uint16_t port)
 {
-    uint64_t before = count(redirect, way).closed;
-    int64_t begin_ns = lab_now_ns();
-    int fd = set_out(lab, way, port);
-    struct pollfd items[] = {{.fd = fd, .events = POLLOUT},
-                             {.fd = lab->production, .events = POLLIN}};
+    struct drops drops = drop(lab, redirect, way, port, LAB_PRODUCTION, -1);
 
-    while (count(redirect, way).closed == before)
-        assert_true(lab_now_ns() - begin_ns < 2000000000);
-    assert_int_equal(poll(items, COUNT(items), 0), 0);
-    lab_close(fd);
+    assert_int_equal(drops.closed, 1);
+    assert_int_equal(drops.looped, 0);
 }
 
 static void test_unmapped_is_closed(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    for (int local = 0; local < 2; local++) {
+        sample_defaults(&config);
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config, false);
+        for (size_t i = 0; i < COUNT(ways); i++) {
+            uint16_t port = (uint16_t)(40000 + i);
+            int ends[2];
+
+            assert_closed(lab, redirect, &ways[i], port); /* never mapped */
+            pass(lab, redirect, &ways[i], port, lab->production, ends);
+            lab_close(ends[0]);
+            lab_close(ends[1]);
+            assert_closed(lab, redirect, &ways[i], port); /* no more */
+        }
+        redirect_destroy(redirect);
+    }
+}
+
+static void test_expired_is_closed(void **state)
 {
     const struct lab *lab = *state;
     struct config config;
@@ -200,45 +281,247 @@ static void test_unmapped_is_closed(void **state)
     sample_defaults(&config);
     struct redirect *redirect = install(&config, true); /* the map is somebody else's to change */
     for (size_t i = 0; i < COUNT(ways); i++) {
-        uint16_t port = (uint16_t)(40000 + i);
-        struct redirect_relay relay = relay_for(&ways[i], port);
-        char command[128];
+        int64_t begin_ns = lab_now_ns();
+        char family = family_of(&ways[i]) == REDIRECT_IPV4 ? '4' : '6';
+        char command[192];
 
-        add(redirect, &relay);
-        snprintf(command, sizeof(command), "nft 'delete element inet wicket relay%c { %s . %u }'",
-                 relay.family == AF_INET ? '4' : '6', ways[i].source, (unsigned)port);
+        snprintf(command, sizeof(command),
+                 "nft 'add element inet wicket relay%c { %s . 40000 timeout 100ms : %s }'", family,
+                 ways[i].source, ways[i].visitor);
         assert_true(lab_shell(command));
-        assert_closed(lab, redirect, &ways[i], port);
+        snprintf(command, sizeof(command), "nft list map inet wicket relay%c | grep -q 40000",
+                 family);
+        while (lab_shell(command))
+            assert_true(lab_now_ns() - begin_ns < 2000000000);
+        assert_closed(lab, redirect, &ways[i], 40000);
     }
     must(redirect_remove(redirect, &error), &error);
     redirect_destroy(redirect);
 }
 
-/* What conntrack does not see is not given another address either. */
+/* What conntrack does not see is not given another address, whoever it speaks for. */
 static void test_untracked_is_closed(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+
+    assert_true(lab_shell("nft 'table inet rawish { chain early { type filter hook output priority "
+                          "raw; oif lo notrack; }; }'"));
+    for (int local = 0; local < 2; local++) {
+        sample_defaults(&config);
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config, false);
+        for (size_t i = 0; i < COUNT(ways); i++) {
+            struct redirect_relay relay = relay_for(&ways[i], (uint16_t)(40000 + i));
+
+            assert_closed(lab, redirect, &ways[i], relay.port);
+            add(redirect, &relay);
+            assert_closed(lab, redirect, &ways[i], relay.port);
+            take_away(redirect, &relay);
+            assert_int_equal(count(redirect, &ways[i]).here, 0);
+        }
+        redirect_destroy(redirect);
+    }
+}
+
+/* Somebody else's NAT comes too late: production sees the visitor, or nobody. */
+static void test_rivals(void **state)
+{
+    static const int priorities[] = {-198, 0, 89, 100};
+    static const char *const rivals[] = {"oif lo masquerade",
+                                         "oif lo snat ip to 127.0.0.1; oif lo snat ip6 to ::1"};
+    const struct lab *lab = *state;
+    struct config config;
+
+    for (int local = 0; local < 2; local++) {
+        sample_defaults(&config);
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config, false);
+        for (size_t r = 0; r < COUNT(rivals) * COUNT(priorities); r++) {
+            char command[256];
+
+            snprintf(command, sizeof(command),
+                     "nft 'table inet rival { chain post { type nat hook postrouting priority %d; "
+                     "%s; }; }'",
+                     priorities[r % COUNT(priorities)], rivals[r / COUNT(priorities)]);
+            assert_true(lab_shell(command));
+            for (size_t i = 0; i < COUNT(ways); i++) {
+                uint16_t port = (uint16_t)(40000 + r * COUNT(ways) + i);
+                int ends[2];
+
+                pass(lab, redirect, &ways[i], port, lab->production, ends);
+                lab_close(ends[0]);
+                lab_close(ends[1]);
+                assert_closed(lab, redirect, &ways[i], port);
+            }
+            assert_true(lab_shell("nft delete table inet rival"));
+        }
+        redirect_destroy(redirect);
+    }
+}
+
+/* To another port nobody is spoken for, even where somebody's DNAT makes production of it. */
+static void test_another_port_is_closed(void **state)
+{
+    static const char *const rules[] = {"counter", "tcp dport 2222 redirect to :80"};
+    const struct lab *lab = *state;
+    int other = listen_beside(lab);
+    struct config config;
+
+    for (int local = 0; local < 2; local++) {
+        sample_defaults(&config);
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config, false);
+        for (size_t r = 0; r < COUNT(rules); r++) {
+            char command[192];
+
+            snprintf(command, sizeof(command),
+                     "nft 'table inet rival { chain out { type nat hook output priority -100; %s; "
+                     "}; }'",
+                     rules[r]);
+            assert_true(lab_shell(command));
+            for (size_t i = 0; i < COUNT(ways); i++) {
+                struct redirect_relay relay = relay_for(&ways[i], (uint16_t)(40000 + i));
+
+                add(redirect, &relay);
+                struct drops drops = drop(lab, redirect, &ways[i], relay.port, OTHER_PORT, other);
+                assert_int_equal(drops.closed, 1);
+                assert_int_equal(drops.looped, 0);
+                take_away(redirect, &relay);
+            }
+            assert_true(lab_shell("nft delete table inet rival"));
+        }
+        redirect_destroy(redirect);
+    }
+    close(other);
+}
+
+/* Production may be wherever somebody's DNAT sends port 80. */
+static void test_production_on_another_port(void **state)
+{
+    const struct lab *lab = *state;
+    int other = listen_beside(lab);
+    struct config config;
+
+    sample_defaults(&config);
+    struct redirect *redirect = install(&config, false);
+    assert_true(lab_shell("nft 'table inet rival { chain out { type nat hook output priority -100; "
+                          "ip daddr 10.77.1.1 tcp dport 80 dnat ip to 10.77.1.1:2222; "
+                          "ip6 daddr fd77:1::1 tcp dport 80 dnat ip6 to [fd77:1::1]:2222; }; }'"));
+    for (size_t i = 0; i < COUNT(ways); i++) {
+        int ends[2];
+
+        pass(lab, redirect, &ways[i], (uint16_t)(40000 + i), other, ends);
+        lab_close(ends[0]);
+        lab_close(ends[1]);
+        assert_int_equal(count(redirect, &ways[i]).closed, 0);
+    }
+    close(other);
+    redirect_destroy(redirect);
+}
+
+/* Production's port leads to the responder: the visitor would come round for ever. */
+static void test_loop(void **state)
+{
+    static const char *const rules[] = {
+        "tcp dport 80 redirect to :8402",
+        "ip daddr 10.77.1.1 tcp dport 80 dnat ip to 10.77.1.1:8402; "
+        "ip6 daddr fd77:1::1 tcp dport 80 dnat ip6 to [fd77:1::1]:8402",
+    };
+    const struct lab *lab = *state;
+    struct config config;
+
+    for (int local = 0; local < 2; local++) {
+        sample_defaults(&config);
+        config.redirect.local = local;
+        struct redirect *redirect = install(&config, false);
+        for (size_t r = 0; r < COUNT(rules); r++) {
+            char command[384];
+
+            snprintf(command, sizeof(command),
+                     "nft 'table inet rival { chain out { type nat hook output priority -100; %s; "
+                     "}; }'",
+                     rules[r]);
+            assert_true(lab_shell(command));
+            for (size_t i = 0; i < COUNT(ways); i++) {
+                struct redirect_relay relay = relay_for(&ways[i], (uint16_t)(40000 + i));
+
+                add(redirect, &relay);
+                struct drops drops = drop(lab, redirect, &ways[i], relay.port, LAB_PRODUCTION, -1);
+                assert_int_equal(drops.looped, 1);
+                assert_int_equal(drops.closed, 0);
+                take_away(redirect, &relay);
+            }
+            assert_true(lab_shell("nft delete table inet rival"));
+        }
+        redirect_destroy(redirect);
+    }
+}
+
+static const struct way local_ways[] = {
+    {"127.5.6.7", "10.77.1.1", "10.77.1.3"}, {"127.5.6.7", "10.77.1.1", "10.77.1.1"},
+    {"10.77.1.3", "10.77.1.1", "10.77.1.1"}, {"127.5.6.7", "127.0.0.1", "127.0.0.1"},
+    {"::1", "fd77:1::1", "fd77:1::1"},
+};
+
+/* A visitor who is this host itself comes through the window and is passed on. */
+static void test_local_visitor(void **state)
+{
+    const struct lab *lab = *state;
+    struct config config;
+    struct error error;
+
+    sample_defaults(&config);
+    config.window.lease_ms = 60000;
+    config.redirect.local = true;
+    struct redirect *redirect = install(&config, false);
+    must(redirect_arm(redirect, &error), &error);
+    for (size_t i = 0; i < COUNT(local_ways); i++) {
+        const struct way *way = &local_ways[i];
+        const struct way own = {way->visitor, way->to, way->visitor};
+        uint16_t port = (uint16_t)(40000 + i);
+        int ends[2];
+
+        int visitor = set_out_to(lab, &own, port, false, LAB_PRODUCTION);
+        int front = lab_accept(lab->responder);
+        assert_peer(front, way, port);
+        assert_closed(lab, redirect, way, port);
+        pass(lab, redirect, way, port, lab->production, ends);
+        assert_talks(visitor, front);
+        assert_talks(ends[0], ends[1]);
+        lab_close(ends[0]);
+        lab_close(ends[1]);
+        lab_close(visitor);
+        lab_close(front);
+    }
+    redirect_destroy(redirect);
+}
+
+/* Without `local` no address of this host can be a visitor's, whatever the map says. */
+static void test_no_local_visitor_unless_asked_for(void **state)
 {
     const struct lab *lab = *state;
     struct config config;
 
     sample_defaults(&config);
     struct redirect *redirect = install(&config, false);
-    assert_true(lab_shell("nft 'table inet rawish { chain early { type filter hook output priority "
-                          "raw; oif lo notrack; }; }'"));
-    for (size_t i = 0; i < COUNT(ways); i++) {
-        struct redirect_relay relay = relay_for(&ways[i], (uint16_t)(40000 + i));
+    for (size_t i = 0; i < COUNT(local_ways); i++) {
+        struct redirect_relay relay = relay_for(&local_ways[i], (uint16_t)(40000 + i));
 
         add(redirect, &relay);
-        assert_closed(lab, redirect, &ways[i], relay.port);
+        assert_closed(lab, redirect, &local_ways[i], relay.port);
         take_away(redirect, &relay);
-        assert_int_equal(count(redirect, &ways[i]).here, 0);
     }
     redirect_destroy(redirect);
 }
 
-/* This host's other connections are none of the pass's business. */
+/* This host's other connections are none of the pass's business, even from a port that is left in
+ * the map. */
 static void test_others_are_untouched(void **state)
 {
+    static const uint16_t to_ports[] = {LAB_PRODUCTION, OTHER_PORT};
     const struct lab *lab = *state;
+    const int listeners[] = {lab->production, listen_beside(lab)};
     struct config config;
 
     sample_defaults(&config);
@@ -248,16 +531,51 @@ static void test_others_are_untouched(void **state)
         struct way same = {ways[i].source, ways[i].to, ways[i].source};
 
         add(redirect, &relay);
-        int client = set_out(lab, &same, (uint16_t)(relay.port + 1000));
-        int server = lab_accept(lab->production);
-        assert_peer(server, &same, (uint16_t)(relay.port + 1000));
-        assert_talks(client, server);
-        lab_close(client);
-        lab_close(server);
+        for (size_t t = 0; t < COUNT(to_ports); t++) {
+            int client = set_out_to(lab, &same, relay.port, false, to_ports[t]);
+            int server = lab_accept(listeners[t]);
+
+            assert_peer(server, &same, relay.port);
+            assert_talks(client, server);
+            lab_close(client);
+            lab_close(server);
+        }
         struct redirect_count now = count(redirect, &ways[i]);
         assert_int_equal(now.here + now.elsewhere + now.closed, 0);
     }
+    close(listeners[1]);
     redirect_destroy(redirect);
+}
+
+/* In a child: 0 when a process without privileges cannot make its socket an upstream one. */
+static int try_priorities(void)
+{
+    int priority = REDIRECT_PRIORITY;
+    int plain = 6;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cap_t none = cap_init();
+
+    if (fd < 0 || !none || cap_set_proc(none) < 0)
+        return 2;
+    cap_free(none);
+    if (setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &plain, sizeof(plain)) < 0)
+        return 3;
+    return setsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, sizeof(priority)) == 0 ||
+           errno != EPERM;
+}
+
+static void test_priority_is_privileged(void **state)
+{
+    int status;
+    pid_t child = fork();
+
+    (void)state;
+    if (child == 0)
+        _exit(try_priorities());
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
 }
 
 /* Production in a container: somebody's DNAT sends port 80 inside, and masquerades. */
@@ -312,7 +630,7 @@ static void test_never_back_to_the_responder(void **state)
             lab_close(ends[0]);
             lab_close(ends[1]);
             /* Once it is no upstream socket's any more, the port is as redirected as it was. */
-            ends[0] = set_out(lab, &ways[i], port);
+            ends[0] = set_out_to(lab, &ways[i], port, false, LAB_PRODUCTION);
             ends[1] = lab_accept(lab->responder);
             lab_close(ends[0]);
             lab_close(ends[1]);
@@ -425,7 +743,7 @@ static void test_relays_end_with_the_pass(void **state)
     add(redirect, &relay);
     must(redirect_replace(redirect, &fresh, 0, &relay, 1, &error), &error);
     config = fresh;
-    assert_false(lab_shell("nft list table inet wicket | grep -q passing"));
+    assert_false(lab_shell("nft list table inet wicket | grep -q relay"));
     assert_talks(ends[0], ends[1]);
     lab_close(ends[0]);
     lab_close(ends[1]);
@@ -438,11 +756,24 @@ static void test_relays_end_with_the_pass(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(test_production_sees_the_visitor), LAB_TEST(test_same_port_of_two_visitors),
-        LAB_TEST(test_unmapped_is_closed),          LAB_TEST(test_untracked_is_closed),
-        LAB_TEST(test_others_are_untouched),        LAB_TEST(test_production_elsewhere),
-        LAB_TEST(test_never_back_to_the_responder), LAB_TEST(test_soon_forgotten),
-        LAB_TEST(test_relays_outlive_the_table),    LAB_TEST(test_relays_end_with_the_pass),
+        LAB_TEST(test_production_sees_the_visitor),
+        LAB_TEST(test_same_port_of_two_visitors),
+        LAB_TEST(test_unmapped_is_closed),
+        LAB_TEST(test_expired_is_closed),
+        LAB_TEST(test_untracked_is_closed),
+        LAB_TEST(test_rivals),
+        LAB_TEST(test_another_port_is_closed),
+        LAB_TEST(test_production_on_another_port),
+        LAB_TEST(test_loop),
+        LAB_TEST(test_local_visitor),
+        LAB_TEST(test_no_local_visitor_unless_asked_for),
+        LAB_TEST(test_others_are_untouched),
+        LAB_TEST(test_priority_is_privileged),
+        LAB_TEST(test_production_elsewhere),
+        LAB_TEST(test_never_back_to_the_responder),
+        LAB_TEST(test_soon_forgotten),
+        LAB_TEST(test_relays_outlive_the_table),
+        LAB_TEST(test_relays_end_with_the_pass),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,22 @@ static void test_is_what_the_text_says(void **state)
         }
 }
 
+/* Whoever saves the host's whole ruleset while the table is there can load it again: nft takes what
+ * it lists. */
+static void test_listing_can_be_loaded(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct config config;
+
+        sample_config(&config, &samples[i]);
+        struct redirect *redirect = install(&config, false);
+        assert_true(lab_shell(LIST " | unshare -n nft -c -f -"));
+        redirect_destroy(redirect);
+        sample_free(&config);
+    }
+}
+
 static void test_goes_with_its_socket(void **state)
 {
     struct config config;
@@ -366,17 +382,12 @@ static void test_arming_is_cheap(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LAB_TEST(test_is_what_the_text_says),
-        LAB_TEST(test_goes_with_its_socket),
-        LAB_TEST(test_goes_though_a_child_lives),
-        LAB_TEST(test_others_cannot_touch_it),
-        LAB_TEST(test_remove),
-        LAB_TEST(test_installs_over_itself),
-        LAB_TEST(test_without_owner),
-        LAB_TEST(test_leftover_is_replaced),
-        LAB_TEST(test_owned_by_another),
-        LAB_TEST(test_somebody_deleted_it),
-        LAB_TEST(test_no_capability),
+        LAB_TEST(test_is_what_the_text_says),  LAB_TEST(test_listing_can_be_loaded),
+        LAB_TEST(test_goes_with_its_socket),   LAB_TEST(test_goes_though_a_child_lives),
+        LAB_TEST(test_others_cannot_touch_it), LAB_TEST(test_remove),
+        LAB_TEST(test_installs_over_itself),   LAB_TEST(test_without_owner),
+        LAB_TEST(test_leftover_is_replaced),   LAB_TEST(test_owned_by_another),
+        LAB_TEST(test_somebody_deleted_it),    LAB_TEST(test_no_capability),
         LAB_TEST(test_arming_is_cheap),
     };
 

@@ -271,12 +271,12 @@ static void test_relays_at_odds(void **state)
         bool adds, removes;
         int exit_code;
     } cases[] = {
-        {{.number = EEXIST, .kind = "set", .name = "passing4"}, true, false, EX_DATAERR},
+        {{.number = EEXIST, .kind = "map", .name = "relay4"}, true, false, EX_DATAERR},
         {{.number = ENOENT, .kind = "map", .name = "relay4"}, false, true, EX_DATAERR},
         {{.number = ENOENT, .kind = "map", .name = "relay4"}, true, true, EX_DATAERR},
-        {{.number = ENOENT, .kind = "set", .name = "passing4"}, true, false, EX_UNAVAILABLE},
+        {{.number = ENOENT, .kind = "map", .name = "relay4"}, true, false, EX_UNAVAILABLE},
         {{.number = ENOENT, .refused = true}, false, true, EX_UNAVAILABLE},
-        {{.number = EPERM, .kind = "set", .name = "passing4"}, true, true, EX_CANTCREAT},
+        {{.number = EPERM, .kind = "map", .name = "relay4"}, true, true, EX_CANTCREAT},
         {{.number = ENOMEM, .kind = "map", .name = "relay4"}, true, false, EX_TEMPFAIL},
     };
     const struct redirect_relay relay = {.family = AF_INET, .port = 40000};

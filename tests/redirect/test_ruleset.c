@@ -222,21 +222,20 @@ static const struct ruleset_set *find_set(const struct ruleset *ruleset, const c
     return &ruleset->sets[i];
 }
 
-/* The rule is for the upstream sockets of family `i`, and ends with `end`. */
-static void assert_passing(const struct ruleset_rule *rule, size_t i,
-                           enum ruleset_statement_type end)
+static void assert_ends(const struct ruleset_rule *rule, enum ruleset_statement_type end)
 {
-    static const enum ruleset_statement_type matches[] = {RULESET_SOCKET4_IN, RULESET_SOCKET6_IN};
-    static const char *const sets[] = {RULESET_SET_PASSING4, RULESET_SET_PASSING6};
-    bool found = false;
-
-    for (size_t s = 0; s < rule->statement_count; s++)
-        if (rule->statements[s].type == matches[i]) {
-            assert_string_equal(rule->statements[s].set, sets[i]);
-            found = true;
-        }
-    assert_true(found);
     assert_int_equal(rule->statements[rule->statement_count - 1].type, end);
+}
+
+/* The rule is for the upstream sockets of family `i`, and ends with `end`. */
+static void assert_upstream(const struct ruleset_rule *rule, size_t i,
+                            enum ruleset_statement_type end)
+{
+    static const enum ruleset_statement_type matches[] = {RULESET_FAMILY4, RULESET_FAMILY6};
+
+    assert_int_equal(rule->statements[0].type, RULESET_UPSTREAM);
+    assert_true(rule_has(rule, matches[i]));
+    assert_ends(rule, end);
 }
 
 static void test_no_pass_unless_asked_for(void **state)
@@ -251,7 +250,7 @@ static void test_no_pass_unless_asked_for(void **state)
         init(&ruleset, &config, (struct sample){.other = others[i], .local = true});
         assert_int_equal(ruleset.chain_count, 4);
         assert_int_equal(ruleset.timeout_count, 0);
-        assert_null(ruleset_find_set(&ruleset, RULESET_SET_PASSING4));
+        assert_null(ruleset_find_set(&ruleset, RULESET_MAP_RELAY4));
         assert_null(ruleset_find_set(&ruleset, RULESET_MAP_RELAY6));
         assert_int_equal(ruleset.chains[1].rule_count, 1);
         deinit(&ruleset, &config);
@@ -269,12 +268,26 @@ static void test_upstream_sockets_are_never_redirected(void **state)
         const struct ruleset_chain *output = &ruleset.chains[1];
         assert_int_equal(output->rule_count, 3);
         for (size_t i = 0; i < 2; i++) {
-            assert_passing(&output->rules[i], i, RULESET_RETURN);
+            assert_upstream(&output->rules[i], i, RULESET_RETURN);
             assert_true(rule_has(&output->rules[i], RULESET_CT_TIMEOUT));
-            assert_int_equal(output->rules[i].statement_count, 3);
+            assert_int_equal(output->rules[i].statement_count, 4);
         }
         deinit(&ruleset, &config);
     }
+}
+
+static void assert_snat(const struct ruleset_rule *rule, size_t i)
+{
+    static const enum ruleset_statement_type snats[] = {RULESET_SNAT4, RULESET_SNAT6};
+    static const char *const maps[] = {RULESET_MAP_RELAY4, RULESET_MAP_RELAY6};
+    const struct ruleset_statement *end = &rule->statements[rule->statement_count - 1];
+
+    assert_int_equal(rule->statements[0].type, RULESET_UPSTREAM);
+    assert_int_equal(end->type, snats[i]);
+    assert_string_equal(end->set, maps[i]);
+    /* Nobody is spoken for to another port. */
+    assert_int_equal(end[-1].type, RULESET_CT_DPORT);
+    assert_int_equal(end[-1].port, 8080);
 }
 
 static void test_pass_chains(void **state)
@@ -283,32 +296,68 @@ static void test_pass_chains(void **state)
     struct config config;
 
     (void)state;
-    init(&ruleset, &config, (struct sample){0});
+    struct error error;
+
+    sample_defaults(&config);
+    config.redirect.port = 8080;
+    assert_int_equal(ruleset_init(&ruleset, &config, &error), 0);
     const struct ruleset_chain *postrouting = find_chain(&ruleset, RULESET_CHAIN_POSTROUTING);
     const struct ruleset_chain *closed = find_chain(&ruleset, RULESET_CHAIN_CLOSED);
 
     assert_int_equal(postrouting->hook, RULESET_HOOK_POSTROUTING);
-    assert_int_equal(postrouting->priority, 90);
+    assert_int_equal(postrouting->priority, -199);
     assert_true(postrouting->nat);
     assert_int_equal(closed->hook, RULESET_HOOK_POSTROUTING);
     assert_int_equal(closed->priority, 300);
     assert_false(closed->nat);
 
-    assert_int_equal(postrouting->rule_count, 6);
-    assert_int_equal(closed->rule_count, 3);
+    assert_int_equal(postrouting->rule_count, 8);
     for (size_t i = 0; i < 2; i++) {
-        assert_passing(&postrouting->rules[3 * i], i, RULESET_COUNTER);
-        assert_passing(&postrouting->rules[3 * i + 1], i, RULESET_COUNTER);
-        /* The address is taken from the map, whatever the set says. */
-        assert_int_equal(postrouting->rules[3 * i + 2].statement_count, 1);
-        assert_passing(&closed->rules[1 + i], i, RULESET_DROP);
-        assert_true(rule_has(&closed->rules[1 + i], RULESET_COUNTER));
+        const struct ruleset_rule *rules = &postrouting->rules[4 * i];
+
+        assert_upstream(&rules[0], i, RULESET_COUNTER);
+        assert_upstream(&rules[1], i, RULESET_COUNTER);
+        assert_snat(&rules[2], i);
+        assert_upstream(&rules[3], i, RULESET_DROP);
+        assert_true(rule_has(&rules[3], RULESET_COUNTER));
+        assert_true(rule_has(&rules[3], RULESET_SYN));
     }
     deinit(&ruleset, &config);
 }
 
-/* It sees all packets of the host: none but the first of a connection costs more than a rule. */
-static void test_closed_looks_at_first_packets(void **state)
+/* What may leave unless the source is this host's; a local visitor's is, and has to be a given
+ * one. */
+static void test_closed(void **state)
+{
+    (void)state;
+    for (int local = 0; local < 2; local++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config, (struct sample){.local = local});
+        const struct ruleset_chain *chain = find_chain(&ruleset, RULESET_CHAIN_CLOSED);
+        const struct ruleset_rule *rule = &chain->rules[2];
+        assert_int_equal(chain->rule_count, local ? 6 : 5);
+        assert_true(rule_has(rule, RULESET_OUT_LOOPBACK));
+        assert_int_equal(rule->statements[1].type, RULESET_DPORT);
+        assert_int_equal(rule->statements[1].port, 8402);
+        assert_ends(rule++, RULESET_DROP);
+        if (local) {
+            assert_true(rule_has(rule, RULESET_CT_SNAT));
+            assert_ends(rule++, RULESET_RETURN);
+        }
+        for (size_t i = 0; i < 2; i++, rule++) {
+            assert_true(rule_has(rule, i ? RULESET_FAMILY6 : RULESET_FAMILY4));
+            assert_true(rule_has(rule, RULESET_SADDR_LOCAL) == !local);
+            assert_true(rule_has(rule, RULESET_COUNTER));
+            assert_ends(rule, RULESET_DROP);
+        }
+        deinit(&ruleset, &config);
+    }
+}
+
+/* It sees all packets of the host: none but an upstream socket's costs more than a rule. */
+static void test_closed_looks_at_upstream_first(void **state)
 {
     struct ruleset ruleset;
     struct config config;
@@ -317,9 +366,13 @@ static void test_closed_looks_at_first_packets(void **state)
     init(&ruleset, &config, (struct sample){0});
     const struct ruleset_chain *chain = find_chain(&ruleset, RULESET_CHAIN_CLOSED);
 
-    assert_int_equal(chain->rules[0].statements[0].type, RULESET_NOT_SYN);
-    assert_int_equal(chain->rules[0].statements[1].type, RULESET_RETURN);
-    assert_int_equal(chain->rules[0].statement_count, 2);
+    static const enum ruleset_statement_type first[] = {RULESET_NOT_UPSTREAM, RULESET_NOT_SYN};
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(chain->rules[i].statements[0].type, first[i]);
+        assert_int_equal(chain->rules[i].statements[1].type, RULESET_RETURN);
+        assert_int_equal(chain->rules[i].statement_count, 2);
+    }
     deinit(&ruleset, &config);
 }
 
@@ -424,7 +477,8 @@ int main(void)
         cmocka_unit_test(test_no_pass_unless_asked_for),
         cmocka_unit_test(test_upstream_sockets_are_never_redirected),
         cmocka_unit_test(test_pass_chains),
-        cmocka_unit_test(test_closed_looks_at_first_packets),
+        cmocka_unit_test(test_closed),
+        cmocka_unit_test(test_closed_looks_at_upstream_first),
         cmocka_unit_test(test_relay_maps),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_next_key),

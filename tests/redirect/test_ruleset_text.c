@@ -102,6 +102,8 @@ static void test_ports_and_name(void **state)
     assert_memory_equal(text, "table inet other {\n", 19);
     assert_non_null(strstr(text, "redirect to :65535"));
     assert_non_null(strstr(text, "tcp dport 65535 ct status dnat accept"));
+    assert_non_null(strstr(text, "oif lo tcp dport 65535 counter drop comment \"looped\""));
+    assert_non_null(strstr(text, "ct original proto-dst 8080 snat ip to "));
     assert_non_null(strstr(text, "{ 8080 timeout 1500ms }"));
     assert_null(strstr(text, "8402"));
     free(text);

@@ -120,6 +120,8 @@ void harness_send_setup(struct harness *harness, const struct harness_options *o
         setup.undecided_per_address = setup.undecided;
     setup.first_byte_ms = setup.first_byte_ms ? setup.first_byte_ms : 1000;
     setup.deadline_ms = setup.deadline_ms ? setup.deadline_ms : 60000;
+    if (setup.other_requests == LINK_OTHER_PASS && !options->pass)
+        setup.other_requests = LINK_OTHER_NOT_FOUND;
     message.setup = setup;
     harness_send(harness, &message);
 }
@@ -187,34 +189,39 @@ void harness_forget(struct harness *harness, const char *token)
     harness_send(harness, &message);
 }
 
-static void receive(struct harness *harness, union link_message *out)
+void harness_receive(struct harness *harness, union link_message *out, int *fd)
 {
     struct error error = {0};
 
     wait_for(harness->link, POLLIN);
-    ssize_t length = link_receive(harness->link, out, NULL);
+    ssize_t length = link_receive(harness->link, out, fd);
     if (length <= 0)
         fail_msg("the responder ended the link");
     if (link_message_check(out, (size_t)length, &error) < 0)
         fail_msg("%s", error.text);
+    assert_int_equal(*fd >= 0, link_message_carries(out));
 }
 
 void harness_expect(struct harness *harness, enum link_type type, union link_message *out)
 {
-    receive(harness, out);
+    int fd;
+
+    harness_receive(harness, out, &fd);
     assert_int_equal(out->header.type, type);
+    assert_int_equal(fd, -1);
 }
 
 struct link_pong harness_ping(struct harness *harness, unsigned *validations)
 {
     union link_message message;
-    uint64_t sequence = harness_now_ms() << 8;
+    uint64_t sequence = ++harness->pings;
+    int fd;
 
     link_message_init(&message, LINK_PING);
     message.ping.sequence = sequence;
     harness_send(harness, &message);
-    for (receive(harness, &message); message.header.type == LINK_VALIDATION;
-         receive(harness, &message)) {
+    for (harness_receive(harness, &message, &fd); message.header.type == LINK_VALIDATION;
+         harness_receive(harness, &message, &fd)) {
         if (validations)
             ++*validations;
     }
@@ -235,6 +242,30 @@ unsigned harness_descriptors(const struct harness *harness)
         count += entry->d_name[0] != '.';
     closedir(directory);
     return count;
+}
+
+unsigned long harness_ticks(const struct harness *harness)
+{
+    char path[64], line[1024];
+    unsigned long user = 0, kernel = 0;
+
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)harness->pid);
+    FILE *stream = fopen(path, "re");
+    assert_non_null(stream);
+    assert_non_null(fgets(line, sizeof(line), stream));
+    fclose(stream);
+    const char *rest = strrchr(line, ')');
+    assert_non_null(rest);
+    assert_int_equal(
+        sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
+    return user + kernel;
+}
+
+void harness_wait_connections(struct harness *harness, unsigned count)
+{
+    uint64_t until_ms = harness_now_ms() + HARNESS_WAIT_MS;
+    while (harness_ping(harness, NULL).connections != count)
+        assert_true(harness_now_ms() < until_ms);
 }
 
 /* ---- visitors ---- */

@@ -26,10 +26,12 @@ struct harness {
     int link;
     uint16_t port;  /* IPv4 */
     uint16_t port6; /* 0 without that listener */
+    uint64_t pings;
 };
 
 struct harness_options {
     struct link_setup setup; /* without its header; zero members get defaults */
+    bool pass;               /* LINK_OTHER_PASS, which is 0; without it the default is NOT_FOUND */
     bool full;               /* as root: uid, gid and root of a full responder */
     const char *root;        /* the directory for LINK_FD_ROOT */
     unsigned descriptors;    /* RLIMIT_NOFILE; 0: as it is */
@@ -50,12 +52,18 @@ void harness_send(struct harness *harness, const union link_message *message);
 void harness_token(struct harness *harness, const char *token); /* with THUMBPRINT */
 void harness_key_authorization(struct harness *harness, const char *key_authorization);
 void harness_forget(struct harness *harness, const char *token);
-/* The next message has to be of this type. */
+/* The next message; *fd is -1 when it carries none, and the caller's otherwise. */
+void harness_receive(struct harness *harness, union link_message *out, int *fd);
+/* It has to be of this type, and carries nothing. */
 void harness_expect(struct harness *harness, enum link_type type, union link_message *out);
 /* The pong of a new ping; validations that come before it are thrown away and counted. */
 struct link_pong harness_ping(struct harness *harness, unsigned *validations);
 /* How many descriptors the process has. */
 unsigned harness_descriptors(const struct harness *harness);
+/* The processor time it has taken, in ticks of 10 ms. */
+unsigned long harness_ticks(const struct harness *harness);
+/* Waits until it has so many connections, passed ones too. */
+void harness_wait_connections(struct harness *harness, unsigned count);
 
 int harness_connect_to(const struct harness *harness, const char *address);
 int harness_connect(const struct harness *harness);

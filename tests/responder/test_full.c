@@ -3,7 +3,7 @@
  * Full mode, and what counts as coming from outside: needs root, and a network namespace of its
  * own with addresses that are not loopback ones.
  */
-#include "harness.h"
+#include "pass.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -239,6 +239,61 @@ static void test_counters(void **state)
     harness_stop(&harness);
 }
 
+/* Each visitor counts once, in the one place or the other; and this host's own nowhere. */
+static void test_pass_counters(void **state)
+{
+    static const char *const addresses[] = {"192.0.2.1", "2001:db8::1", "127.0.0.2", "::1"};
+    static const char other[] = "GET / HTTP/1.0\r\n\r\n";
+    struct harness_options options = full_options(*state);
+    struct production production;
+    struct passed passed[8];
+    struct harness harness;
+    int copy = -1;
+
+    options.pass = true;
+    production_start(&production, 0);
+    harness_start(&harness, &options);
+    for (int i = 0; i < 8; i++)
+        pass_open_to(&harness, &production, addresses[i % 4], other, &passed[i]);
+    struct link_pong pong = harness_ping(&harness, NULL);
+    assert_int_equal(pong.passed, 4);
+    assert_int_equal(pong.passing, 8);
+    assert_int_equal(pong.connections, 8);
+    assert_int_equal(pong.turned_away, 0);
+
+    /* Those whom nobody can pass, */
+    for (int i = 0; i < 4; i++) {
+        int fd = harness_connect_to(&harness, addresses[i]);
+        harness_write(fd, other, strlen(other));
+        uint64_t id = pass_expect(&harness, &copy);
+        close(copy);
+        pass_answer(&harness, id, -1, EADDRNOTAVAIL, false);
+        pass_read_to_reset(fd, "");
+        close(fd);
+    }
+    /* and those who are gone before it shows what they are. */
+    for (int i = 0; i < 4; i++) {
+        int fd = harness_connect_to(&harness, addresses[i]);
+        harness_write(fd, "G", 1);
+        harness_wait_connections(&harness, 9);
+        pass_close_with_reset(fd);
+        harness_wait_connections(&harness, 8);
+    }
+    pong = harness_ping(&harness, NULL);
+    assert_int_equal(pong.passed, 4);
+    assert_int_equal(pong.turned_away, 4);
+    for (int i = 0; i < 8; i++)
+        pass_close(&passed[i]);
+    harness_wait_connections(&harness, 0);
+    pong = harness_ping(&harness, NULL);
+    assert_int_equal(pong.passed, 4);
+    assert_int_equal(pong.passing, 0);
+    assert_int_equal(pong.turned_away, 4);
+    assert_int_equal(pong.validations, 0);
+    harness_stop(&harness);
+    production_stop(&production);
+}
+
 static void test_descriptors(void **state)
 {
     static const char *const requests[] = {GET("t"),
@@ -268,9 +323,10 @@ static void test_descriptors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_privileges), cmocka_unit_test(test_sidecar),
-        cmocka_unit_test(test_bad_root),   cmocka_unit_test(test_missing_capability),
-        cmocka_unit_test(test_counters),   cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_privileges),  cmocka_unit_test(test_sidecar),
+        cmocka_unit_test(test_bad_root),    cmocka_unit_test(test_missing_capability),
+        cmocka_unit_test(test_counters),    cmocka_unit_test(test_pass_counters),
+        cmocka_unit_test(test_descriptors),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

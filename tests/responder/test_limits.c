@@ -20,13 +20,6 @@ static int connect_slow(struct harness *harness)
     return fd;
 }
 
-static void wait_connections(struct harness *harness, unsigned count)
-{
-    uint64_t until_ms = harness_now_ms() + HARNESS_WAIT_MS;
-    while (harness_ping(harness, NULL).connections != count)
-        assert_true(harness_now_ms() < until_ms);
-}
-
 /* Whether the peer has ended this connection; nothing was ever sent on it. */
 static bool has_ended(int fd)
 {
@@ -57,7 +50,7 @@ static void test_deadline(void **state)
         assert_true(took_ms >= 295 && took_ms < 5000);
         close(fd);
     }
-    wait_connections(&harness, 0);
+    harness_wait_connections(&harness, 0);
     harness_stop(&harness);
 }
 
@@ -95,8 +88,8 @@ static void test_deadline_of_linger(void **state)
     for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
         int fd = harness_connect(&harness);
         harness_write(fd, requests[i], strlen(requests[i]));
-        wait_connections(&harness, 1);
-        wait_connections(&harness, 0);
+        harness_wait_connections(&harness, 1);
+        harness_wait_connections(&harness, 0);
         close(fd);
     }
     harness_stop(&harness);
@@ -113,17 +106,17 @@ static void test_total(void **state)
     harness_token(&harness, "t");
     for (int i = 0; i < MANY; i++) {
         slow[i] = connect_slow(&harness);
-        wait_connections(&harness, i < 16 ? (unsigned)i + 1 : 16);
+        harness_wait_connections(&harness, i < 16 ? (unsigned)i + 1 : 16);
         /* Nobody has to leave for one that shows at once what it is. */
         assert_int_equal(harness_status(&harness, GET("t")), 200);
-        wait_connections(&harness, i < 16 ? (unsigned)i + 1 : 16);
+        harness_wait_connections(&harness, i < 16 ? (unsigned)i + 1 : 16);
     }
-    wait_connections(&harness, 16);
+    harness_wait_connections(&harness, 16);
     for (int i = 0; i < MANY; i++) {
         assert_int_equal(has_ended(slow[i]), i < MANY - 16);
         close(slow[i]);
     }
-    wait_connections(&harness, 0);
+    harness_wait_connections(&harness, 0);
     harness_stop(&harness);
 }
 
@@ -140,10 +133,10 @@ static void test_per_address(void **state)
     harness_token(&harness, "t");
     int other = harness_connect6(&harness); /* the oldest of all, of another address */
     harness_write(other, "G", 1);
-    wait_connections(&harness, 1);
+    harness_wait_connections(&harness, 1);
     for (unsigned i = 0; i < 8; i++) {
         slow[i] = connect_slow(&harness);
-        wait_connections(&harness, i < 4 ? i + 2 : 5);
+        harness_wait_connections(&harness, i < 4 ? i + 2 : 5);
     }
     assert_int_equal(harness_status(&harness, GET("t")), 200);
     assert_false(has_ended(other));
@@ -180,7 +173,7 @@ static void test_descriptors(void **state)
     assert_int_equal(harness_ping(&harness, NULL).exhausted, 0);
     for (int i = 0; i < MANY; i++)
         close(slow[i]);
-    wait_connections(&harness, 0);
+    harness_wait_connections(&harness, 0);
     harness_stop(&harness);
 }
 
@@ -194,7 +187,7 @@ static void test_lingering_leave_first(void **state)
     (void)state;
     harness_start(&harness, &options);
     int slow = connect_slow(&harness);
-    wait_connections(&harness, 1);
+    harness_wait_connections(&harness, 1);
     for (int i = 0; i < MANY; i++) {
         lingering[i] = harness_connect(&harness);
         harness_write(lingering[i], "?", 1);
@@ -207,7 +200,7 @@ static void test_lingering_leave_first(void **state)
     assert_false(has_ended(slow));
     for (int i = 0; i < MANY; i++)
         close(lingering[i]);
-    wait_connections(&harness, 1);
+    harness_wait_connections(&harness, 1);
     assert_false(has_ended(slow));
     close(slow);
     harness_stop(&harness);
@@ -238,26 +231,9 @@ static void test_descriptors_stay_level(void **state)
         if (i % 100 == 0)
             assert_int_equal(harness_ping(&harness, NULL).exhausted, 0);
     }
-    wait_connections(&harness, 0);
+    harness_wait_connections(&harness, 0);
     assert_int_equal(harness_status(&harness, GET("t")), 200);
     harness_stop(&harness);
-}
-
-static unsigned long cpu_ticks(const struct harness *harness)
-{
-    char path[64], line[1024];
-    unsigned long user = 0, kernel = 0;
-
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)harness->pid);
-    FILE *stream = fopen(path, "re");
-    assert_non_null(stream);
-    assert_non_null(fgets(line, sizeof(line), stream));
-    fclose(stream);
-    const char *rest = strrchr(line, ')');
-    assert_non_null(rest);
-    assert_int_equal(
-        sscanf(rest, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &kernel), 2);
-    return user + kernel;
 }
 
 /* Bytes that were looked at and left where they are do not wake it again and again. */
@@ -271,10 +247,10 @@ static void test_idle_while_waiting(void **state)
     harness_start(&harness, &(struct harness_options){.setup.undecided = 64});
     for (size_t i = 0; i < 32; i++)
         slow[i] = connect_slow(&harness);
-    wait_connections(&harness, 32);
-    unsigned long before = cpu_ticks(&harness);
+    harness_wait_connections(&harness, 32);
+    unsigned long before = harness_ticks(&harness);
     assert_int_equal(poll(&never, 1, 500), 0); /* the time that is measured */
-    assert_true(cpu_ticks(&harness) - before <= 5);
+    assert_true(harness_ticks(&harness) - before <= 5);
     for (size_t i = 0; i < 32; i++)
         close(slow[i]);
     harness_stop(&harness);

@@ -110,10 +110,63 @@ static void test_bad_messages(void **state)
     message.setup.sidecar = 1;
     message.setup.listeners = 1;
     message.setup.undecided = message.setup.undecided_per_address = 1;
-    message.setup.deadline_ms = 1000;
+    message.setup.first_byte_ms = message.setup.deadline_ms = 1000;
     message.setup.listeners = 2; /* there is one */
     assert_fatal(&message, sizeof(message.setup), false);
     assert_fatal(&message, sizeof(message.setup), true);
+}
+
+/* With `count` copies of a descriptor. */
+static void assert_fatal_with(const union link_message *message, size_t count)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } buffer = {0};
+    const int fds[2] = {STDERR_FILENO, STDERR_FILENO};
+    union link_message copy = *message;
+    struct iovec part = {&copy, link_message_length(message->header.type)};
+    struct msghdr packet = {.msg_iov = &part, .msg_iovlen = 1};
+    struct harness harness;
+
+    if (count > 0) {
+        packet.msg_control = &buffer;
+        packet.msg_controllen = CMSG_SPACE(count * sizeof(int));
+        buffer.header.cmsg_level = SOL_SOCKET;
+        buffer.header.cmsg_type = SCM_RIGHTS;
+        buffer.header.cmsg_len = CMSG_LEN(count * sizeof(int));
+        memcpy(CMSG_DATA(&buffer.header), fds, count * sizeof(int));
+    }
+    harness_start(&harness, &(struct harness_options){.pass = true});
+    assert_int_equal(sendmsg(harness.link, &packet, MSG_NOSIGNAL), part.iov_len);
+    assert_true(exited(harness_wait(&harness), 70));
+}
+
+static void test_bad_descriptors(void **state)
+{
+    union link_message message;
+
+    (void)state;
+    link_message_init(&message, LINK_PING);
+    assert_fatal_with(&message, 1);
+    link_message_init(&message, LINK_PASSED);
+    message.passed.id = 1;
+    assert_fatal_with(&message, 1); /* nobody has asked */
+    assert_fatal_with(&message, 0);
+    assert_fatal_with(&message, 2);
+    message.passed.failure = EHOSTUNREACH;
+    assert_fatal_with(&message, 0);
+    assert_fatal_with(&message, 1);
+    message.passed.id = 0;
+    assert_fatal_with(&message, 0);
+    link_message_init(&message, LINK_PASS); /* the wrong way */
+    message.pass.id = 1;
+    assert_fatal_with(&message, 1);
+    link_message_init(&message, LINK_CROWDED);
+    assert_fatal_with(&message, 0);
+    link_message_init(&message, LINK_DRAINED);
+    message.drained.sequence = 1;
+    assert_fatal_with(&message, 0);
 }
 
 /* Limits can change in a life, and connections that are there go on. */
@@ -333,11 +386,19 @@ static void test_told_a_second(void **state)
     harness_stop(&harness);
 }
 
-static void send_drain(struct harness *harness)
+static void send_drain(struct harness *harness, uint64_t sequence)
 {
     union link_message message;
     link_message_init(&message, LINK_DRAIN);
+    message.drain.sequence = sequence;
     harness_send(harness, &message);
+}
+
+static void expect_drained(struct harness *harness, uint64_t sequence)
+{
+    union link_message message;
+    harness_expect(harness, LINK_DRAINED, &message);
+    assert_int_equal(message.drained.sequence, sequence);
 }
 
 static void test_drain(void **state)
@@ -350,20 +411,51 @@ static void test_drain(void **state)
     (void)state;
     harness_start(&harness, &defaults);
     harness_token(&harness, "t");
-    send_drain(&harness);
-    harness_expect(&harness, LINK_DRAINED, &message);
+    send_drain(&harness, 7);
+    expect_drained(&harness, 7);
 
     int fd = harness_connect(&harness);
     harness_write(fd, request, 20);
     while (harness_ping(&harness, NULL).connections == 0)
         ;
-    send_drain(&harness);
+    send_drain(&harness, 8);
     assert_int_equal(harness_ping(&harness, NULL).connections, 1); /* and not LINK_DRAINED */
     harness_write(fd, request + 20, strlen(request) - 20);
     harness_read(fd, answer, sizeof(answer));
     assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
     harness_expect(&harness, LINK_VALIDATION, &message);
-    harness_expect(&harness, LINK_DRAINED, &message);
+    expect_drained(&harness, 8);
+    harness_stop(&harness);
+}
+
+/* Only the last question is answered, and none that was called off. */
+static void test_drain_called_off(void **state)
+{
+    struct harness harness;
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    int fd = harness_connect(&harness);
+    harness_write(fd, "GET /", 5);
+    harness_wait_connections(&harness, 1);
+    send_drain(&harness, 1);
+    send_drain(&harness, 2);
+    send_drain(&harness, 0);
+    harness_ping(&harness, NULL);
+    close(fd);
+    harness_wait_connections(&harness, 0); /* and not LINK_DRAINED */
+    send_drain(&harness, 0);
+    harness_ping(&harness, NULL);
+
+    fd = harness_connect(&harness);
+    harness_write(fd, "GET /", 5);
+    harness_wait_connections(&harness, 1);
+    send_drain(&harness, 3);
+    send_drain(&harness, UINT64_MAX);
+    harness_ping(&harness, NULL);
+    close(fd);
+    expect_drained(&harness, UINT64_MAX);
+    harness_ping(&harness, NULL); /* told once */
     harness_stop(&harness);
 }
 
@@ -380,9 +472,9 @@ static void test_drain_takes_the_queue(void **state)
     for (int i = 0; i < 100; i++) {
         int fd = harness_connect(&harness);
         harness_write(fd, GET("t"), strlen(GET("t")));
-        send_drain(&harness);
+        send_drain(&harness, (uint64_t)i + 1);
         harness_expect(&harness, LINK_VALIDATION, &message);
-        harness_expect(&harness, LINK_DRAINED, &message);
+        expect_drained(&harness, (uint64_t)i + 1);
         harness_read(fd, answer, sizeof(answer));
         assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
     }
@@ -395,7 +487,6 @@ static void test_drain_takes_the_queue(void **state)
 static void test_drain_takes_a_long_queue(void **state)
 {
     struct harness harness;
-    union link_message message;
     int fds[QUEUED];
 
     (void)state;
@@ -405,9 +496,9 @@ static void test_drain_takes_a_long_queue(void **state)
         fds[i] = harness_connect(&harness);
         harness_write(fds[i], GET("t"), strlen(GET("t")));
     }
-    send_drain(&harness);
+    send_drain(&harness, 1);
     assert_int_equal(kill(harness.pid, SIGCONT), 0);
-    harness_expect(&harness, LINK_DRAINED, &message);
+    expect_drained(&harness, 1);
     for (int i = 0; i < QUEUED; i++) {
         char answer[16] = "";
         assert_true(recv(fds[i], answer, sizeof(answer) - 1, MSG_DONTWAIT) > 0);
@@ -481,6 +572,7 @@ int main(void)
         cmocka_unit_test(test_end_of_link),
         cmocka_unit_test(test_end_of_link_unread),
         cmocka_unit_test(test_bad_messages),
+        cmocka_unit_test(test_bad_descriptors),
         cmocka_unit_test(test_second_setup),
         cmocka_unit_test(test_tokens),
         cmocka_unit_test(test_longest_token),
@@ -491,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_full_link),
         cmocka_unit_test(test_told_a_second),
         cmocka_unit_test(test_drain),
+        cmocka_unit_test(test_drain_called_off),
         cmocka_unit_test(test_drain_takes_the_queue),
         cmocka_unit_test(test_drain_takes_a_long_queue),
         cmocka_unit_test(test_signals),
