@@ -31,7 +31,8 @@ struct landlock_fences {
     uint64_t files, tcp, scoped;
 };
 
-/* But for this, which is left below a directory. One that is not there needs no exception. */
+/* But for this, which is left below a directory. One that is not there, or out of
+ * reach, needs no exception. */
 struct landlock_exception {
     const char *path;
     uint64_t files;
