@@ -38,7 +38,8 @@ static enum flow flow_of_receive(ssize_t got)
 }
 
 /* FLOW_NOTHING also where splice stops for good, as before a byte marked as urgent, or cannot tell
- * an end from that: recv can. */
+ * an end from that: recv can. Not after an error: the socket tells it once, and recv would see an
+ * end. */
 static enum flow move_bulk(struct flow_tools *tools, struct relay_end *from,
                            const struct relay_end *to, struct pipe *pipe, bool *moved)
 {
@@ -46,9 +47,10 @@ static enum flow move_bulk(struct flow_tools *tools, struct relay_end *from,
         splice(from->fd, NULL, pipe->in, NULL, PIPES_BYTES, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
     if (got <= 0) {
+        bool broken = got < 0 && errno != EAGAIN && errno != EINTR;
         from->bulk = false;
         pipes_give(&tools->pipes, pipe);
-        return FLOW_NOTHING;
+        return broken ? FLOW_FROM_BROKEN : FLOW_NOTHING;
     }
     from->bulk = (size_t)got >= sizeof(tools->buffer);
     from->pipe = pipe;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The bytes of those who are passed, how both sides end, and the drain. */
 #include "pass.h"
+#include "responder/relay_flow.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -432,6 +433,37 @@ static void test_reset_behind_much(void **state)
     }
 }
 
+/* Also where as much came right before that the next would not be copied. */
+static void test_reset_after_much(void **state)
+{
+    (void)state;
+    for (int way = 0; way < 2; way++) {
+        struct fixture fixture;
+        struct passed passed;
+
+        start(&fixture, 0);
+        for (int i = 0; i < 50; i++) {
+            open_one(&fixture, &passed);
+            struct stream stream = {.from = way ? passed.visitor : passed.production,
+                                    .to = way ? passed.production : passed.visitor};
+            const size_t much = sizeof(((struct flow_tools *)NULL)->buffer);
+            int unacknowledged = 1;
+            stream_send(&stream, much);
+            while (unacknowledged > 0)
+                assert_int_equal(ioctl(stream.from, SIOCOUTQ, &unacknowledged), 0);
+            pass_close_with_reset(stream.from);
+            while (stream.got < much) {
+                struct pollfd ready = {.fd = stream.to, .events = POLLIN};
+                assert_int_equal(poll(&ready, 1, HARNESS_WAIT_MS), 1);
+                stream_receive(&stream, stream.sent - stream.got);
+            }
+            pass_read_to_reset(stream.to, "");
+            close(stream.to);
+        }
+        stop(&fixture);
+    }
+}
+
 /* Production says why, and resets what it does not want to read. */
 static void test_answer_before_reset(void **state)
 {
@@ -589,13 +621,13 @@ static void test_drained_is_after_the_last_byte(void **state)
     shutdown(passed.visitor, SHUT_WR);
     pass_read_to_end(passed.production, "");
     close(passed.production);
-    send_drain(&fixture, 3, 1000);
+    send_drain(&fixture, 3, 2000);
     /* Slower than it would take to be idle, had nothing arrived. */
     while (down.got < down.sent) {
         assert_int_equal(poll(NULL, 0, 100), 0); /* the receiver's pace */
         if (down.got < 50000)
             assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1);
-        stream_receive(&down, 10000);
+        stream_receive(&down, 5000);
     }
     pass_read_to_end(passed.visitor, "");
     expect_drained(&fixture, 3);
@@ -663,6 +695,7 @@ int main(void)
         cmocka_unit_test(test_end_behind_much),
         cmocka_unit_test(test_reset),
         cmocka_unit_test(test_reset_behind_much),
+        cmocka_unit_test(test_reset_after_much),
         cmocka_unit_test(test_answer_before_reset),
         cmocka_unit_test(test_drain_ends_the_idle),
         cmocka_unit_test(test_drain_spares_the_slow),
