@@ -94,6 +94,13 @@ def sanitizers():
     return meson_test("build-sanitize", "unit") + meson_test("build-sanitize", "kernel")
 
 
+def without_sandbox():
+    """That the option builds, and that such a build says so."""
+    if not build("build-open", "-Dsandbox=false", "-Dwerror=true"):
+        return Count(0, 1)
+    return meson_test("build-open", "sandbox")
+
+
 def fuzzers():
     options = ("-Dfuzzers=true", "-Dwerror=true", "-Db_sanitize=address,undefined")
     if not build("build-fuzz", *options, compiler="clang"):
@@ -179,6 +186,7 @@ STAGES = {
     "gcc": gcc_warnings,
     "sanitizers": sanitizers,
     "clang": clang_warnings,
+    "open": without_sandbox,
     "fuzzers": fuzzers,
     "format": source_format,
     "cppcheck": cppcheck,

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "build.h"
+#include "keeper/webroot_create.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
 #include "sandbox/sanitizer.h"
@@ -23,9 +24,11 @@
 int keeper_sandbox_landlock(const struct config *config, struct error *error)
 {
     /* Reading is what it does all over the place: configuration, webroot, /proc. Executing is not
-     * worth a fence: the loader that every program needs executes all that can be read. */
+     * worth a fence: the loader that every program needs executes all that can be read. The
+     * directories of the webroot are made again when they have gone, wherever that is to be. */
     static const struct landlock_fences fences = {
-        .files = LANDLOCK_FILES & ~(LANDLOCK_READ_FILE | LANDLOCK_READ_DIR | LANDLOCK_EXECUTE),
+        .files = LANDLOCK_FILES & ~(LANDLOCK_READ_FILE | LANDLOCK_READ_DIR | LANDLOCK_EXECUTE |
+                                    LANDLOCK_MAKE_DIR | LANDLOCK_REMOVE_DIR),
     };
     char directory[sizeof(config->control.socket)];
 
@@ -34,7 +37,7 @@ int keeper_sandbox_landlock(const struct config *config, struct error *error)
     if (slash != NULL)
         slash[slash == directory] = '\0';
     const struct landlock_exception exceptions[] = {
-        {WICKET_RUNTIME_DIR, LANDLOCK_REMOVE_FILE | LANDLOCK_REMOVE_DIR},
+        {WICKET_RUNTIME_DIR, LANDLOCK_REMOVE_FILE},
         {directory, LANDLOCK_REMOVE_FILE},
     };
     return landlock_restrict(&fences, exceptions, COUNT(exceptions), error);
@@ -103,6 +106,12 @@ int keeper_sandbox_filter(struct error *error)
         FILTER_CALL(ftruncate), /* the log */
         FILTER_CALL(inotify_add_watch),
         FILTER_CALL(inotify_rm_watch),
+        /* the webroot's directories, when they have gone, and nothing else's owner or mode */
+        FILTER_CALL(mkdirat),
+        FILTER_CALL_1(fchown, FILTER_INT(1, -1)),
+        FILTER_CALL_1(fchmod, FILTER_INT(1, WEBROOT_SHARED)),
+        FILTER_CALL(setfsgid),
+        FILTER_CALL(umask),
         FILTER_CALL(unlink),
         FILTER_CALL(unlinkat),
         FILTER_CALL(rmdir),
@@ -197,6 +206,7 @@ int keeper_sandbox_filter(struct error *error)
 
 #if SANITIZER
         FILTER_CALL(clone),
+        FILTER_CALL(getdents),
         FILTER_CALL(personality),
         FILTER_CALL(prctl),
         FILTER_CALL(ptrace),

@@ -6,9 +6,8 @@
 
 /*
  * The keeper's own fences, put up once everything is open that it opens only at the start:
- * Landlock, where the kernel has it, leaves no file to write, make or execute a copy of, and none
- * to remove but the control socket, the lock and the responder's root directory; and a list of the
- * system calls that it makes.
+ * Landlock, where the kernel has it, leaves it no file to write or make, and none to remove but the
+ * control socket and the lock; and a list of the system calls that it makes.
  *
  * A responder inherits both, and cannot take either down: what it needs until its own are up is in
  * the list too, such as its loader, which maps code. So this one allows to map files for execution,

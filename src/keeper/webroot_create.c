@@ -25,12 +25,9 @@ static int fail(const char *webroot, const char *name, struct error *error)
                            webroot, name);
 }
 
-/* As members of the group cannot remove or replace each other's. */
-enum { SHARED = 03775 };
-
 static bool is_shared(const struct stat *status, const struct account *account)
 {
-    return status->st_gid == account->control_gid && (status->st_mode & 07777) == SHARED;
+    return status->st_gid == account->control_gid && (status->st_mode & 07777) == WEBROOT_SHARED;
 }
 
 /* What was just made, in a directory only we may write to. In the group for as long as that takes,
@@ -46,7 +43,8 @@ static bool give(int fd, const struct account *account)
         return false;
     }
     int before = setfsgid(account->control_gid);
-    bool given = fchown(fd, (uid_t)-1, account->control_gid) == 0 && fchmod(fd, SHARED) == 0;
+    bool given =
+        fchown(fd, (uid_t)-1, account->control_gid) == 0 && fchmod(fd, WEBROOT_SHARED) == 0;
     int reason = errno;
     setfsgid((gid_t)before);
     errno = reason;
@@ -79,7 +77,7 @@ static int make(int parent, const char *name, const struct account *account)
     /* It has the group and the bit of the one above, and the mode from its first moment on:
      * others may write there, so that what has this name in the next moment may be another. */
     if (above.st_gid == account->control_gid && (above.st_mode & S_ISGID) != 0)
-        return make_directory(parent, name, SHARED & 01777);
+        return make_directory(parent, name, WEBROOT_SHARED & 01777);
     /* Nobody gets in before it is given away. */
     if (make_directory(parent, name, 0700) != 0)
         return -1;

@@ -23,8 +23,8 @@ struct responder {
 
 /*
  * Takes over the descriptors of enum link_fd, gives up all privileges as the keeper's setup says,
- * gets ready, and fences itself in. `parent` as for privileges_drop. Returns 0; 1 when the link ended before the
- * setup came, which is no error; -1.
+ * gets ready, and fences itself in. `parent` as for privileges_drop. Returns 0; 1 when the link
+ * ended before the setup came, which is no error; -1.
  */
 int responder_init(struct responder *responder, pid_t parent, struct error *error);
 void responder_deinit(struct responder *responder);

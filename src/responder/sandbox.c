@@ -123,6 +123,7 @@ int responder_sandbox_filter(struct error *error)
 #if SANITIZER
         FILTER_CALL(clone),
         FILTER_CALL(getcwd),
+        FILTER_CALL(getdents),
         FILTER_CALL(getdents64),
         FILTER_CALL(getppid),
         FILTER_CALL(getrlimit),

@@ -61,7 +61,7 @@ static int add_exception(int ruleset, const struct landlock_exception *exception
         return 0;
     rule.parent_fd = open(exception->path, O_PATH | O_CLOEXEC);
     if (rule.parent_fd < 0)
-        return errno == ENOENT
+        return errno == ENOENT || errno == EACCES
                    ? 0
                    : error_set_errno(error, EX_SOFTWARE, "Landlock: %s", exception->path);
     bool added = syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) == 0;

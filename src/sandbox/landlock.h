@@ -18,6 +18,7 @@
 #define LANDLOCK_READ_DIR    (UINT64_C(1) << 3)
 #define LANDLOCK_REMOVE_DIR  (UINT64_C(1) << 4)
 #define LANDLOCK_REMOVE_FILE (UINT64_C(1) << 5)
+#define LANDLOCK_MAKE_DIR    (UINT64_C(1) << 7)
 #define LANDLOCK_FILES       ((UINT64_C(1) << 16) - 1) /* all, to version 5 and beyond */
 /* Of TCP, since version 4. */
 #define LANDLOCK_BIND    (UINT64_C(1) << 0)
@@ -31,7 +32,8 @@ struct landlock_fences {
     uint64_t files, tcp, scoped;
 };
 
-/* But for this, which is left below a directory. One that is not there needs no exception. */
+/* But for this, which is left below a directory. One that is not there, or out of
+ * reach, needs no exception. */
 struct landlock_exception {
     const char *path;
     uint64_t files;

@@ -82,6 +82,7 @@ static void assert_no_capabilities(const char *status, bool bounding)
     assert_non_null(strstr(status, "\nCapEff:\t0000000000000000\n"));
     assert_non_null(strstr(status, "\nCapAmb:\t0000000000000000\n"));
     assert_non_null(strstr(status, "\nNoNewPrivs:\t1\n"));
+    assert_non_null(strstr(status, "\nSeccomp:\t2\n"));
     if (bounding)
         assert_non_null(strstr(status, "\nCapBnd:\t0000000000000000\n"));
 }

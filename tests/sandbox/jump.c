@@ -129,10 +129,11 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     ADD("rename", BOTH, renameat2, AT_FDCWD, P(nowhere), AT_FDCWD, P(nowhere), 0);
     ADD("link", BOTH, linkat, AT_FDCWD, P(nowhere), AT_FDCWD, P(nowhere), 0);
     ADD("symlink", BOTH, symlinkat, P(nowhere), AT_FDCWD, P(nowhere));
-    ADD("mkdir", BOTH, mkdirat, AT_FDCWD, P(nowhere), 0700);
+    ADD("mkdir", RESPONDER, mkdirat, AT_FDCWD, P(nowhere), 0700);
     ADD("mknod", BOTH, mknodat, AT_FDCWD, P(nowhere), 0600, 0);
     ADD("chmod", BOTH, fchmodat, AT_FDCWD, P(nowhere), 0600);
-    ADD("fchmod", BOTH, fchmod, -1, 0600);
+    ADD("fchmod", BOTH, fchmod, -1, 0666);
+    ADD("fchown", BOTH, fchown, -1, 0, -1);
     ADD("chown", BOTH, fchownat, AT_FDCWD, P(nowhere), 0, 0, 0);
     ADD("truncate", BOTH, truncate, P(nowhere), 0);
     ADD("ftruncate", RESPONDER, ftruncate, ground->null, 0);

