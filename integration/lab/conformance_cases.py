@@ -959,6 +959,15 @@ case(
     ask("If-Unmodified-Since: Sat, 29 Oct 1994 19:43:31 GMT"),
     200,
 )
+case("If-None-Match, anything", "9110 13.1.2", ask("If-None-Match: *"), 304)
+case("If-None-Match, anything, HEAD", "9110 13.1.2", ask("If-None-Match: *", method="HEAD"), 304)
+case("If-None-Match elsewhere", "9110 13.2.1", ask("If-None-Match: *", target="/"), 404)
+case("If-None-Match, POST", "9110 13.2.1", ask("If-None-Match: *", method="POST"), 405)
+case("If-Match, a tag", "9110 13.1.1", ask('If-Match: "x"'), 412)
+case("If-Match, a tag, HEAD", "9110 13.1.1", ask('If-Match: W/"x", "y"', method="HEAD"), 412)
+case("If-Match, anything", "9110 13.1.1", ask("If-Match: *"), 200)
+case("If-Match elsewhere", "9110 13.2.1", ask('If-Match: "x"', target="/"), 404)
+case("If-Match before If-None-Match", "9110 13.2.2", ask('If-Match: "x"', "If-None-Match: *"), 412)
 case("If-None-Match, a tag", "9110 13.1.2", ask('If-None-Match: "x"'), 200)
 case("Accept nothing we have", "9110 12.5.1", ask("Accept: text/html"), 200)
 case(

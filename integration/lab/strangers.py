@@ -278,8 +278,8 @@ def run(lab, mode, name, seconds):
 
 
 HEAD = (
-    f"{'strangers':<32}{'connections':>12}{'at once':>9}{'answered':>10}"
-    f"{'validator':>11}{'slowest':>9}{'responder, peak':>24}{'keeper, peak':>24}{'log':>6}"
+    f"{'strangers':<40}{'connections':>12}{'at once':>9}{'answered':>10}"
+    f"{'validator':>11}{'slowest':>9}{'responder: peak, CPU':>26}{'keeper: peak, CPU':>26}{'log':>6}"
 )
 
 
@@ -290,13 +290,13 @@ def describe(record):
     for who in ("responder", "keeper"):
         one = record.get(who)
         cells += (
-            f"{one['peak_kb'] / 1024:>10.1f} MiB{one['peak_descriptors']:>6} fd"
-            f"{one['cpu_s']:>5.1f}s"
+            f"{one['peak_kb'] / 1024:>7.1f} MiB{one['peak_descriptors']:>6} fd"
+            f"{one['cpu_s']:>6.1f}s"
             if one
             else f"{'gone':>26}"
         )
     return [
-        f"{record['mode'] + ': ' + SAID[record['stranger']]:<32}{came['connected']:>12}"
+        f"{record['mode'] + ': ' + SAID[record['stranger']]:<40}{came['connected']:>12}"
         f"{came['at_once']:>9}{came['answered']:>10}{record['validator_answers']:>11}"
         f"{record['validator_slowest_s'] * 1000:>6.0f} ms{cells}{record['log_lines']:>6}",
         *[f"  WRONG {line}" for line in record["wrong"][:20]],

@@ -138,18 +138,35 @@ static enum MHD_Result answer_nothing(struct http *http)
     return MHD_NO;
 }
 
+/* A key authorization has neither an entity tag nor a date, so that of all preconditions these can
+ * fail (RFC 9110 section 13.2.2). */
+static unsigned token_status(struct MHD_Connection *mhd)
+{
+    const char *match = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_MATCH);
+    const char *none =
+        MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_IF_NONE_MATCH);
+
+    if (match && strcmp(match, "*") != 0)
+        return MHD_HTTP_PRECONDITION_FAILED;
+    return none && strcmp(none, "*") == 0 ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
+}
+
 static enum MHD_Result answer_token(struct http *http, struct http_request *request,
                                     struct MHD_Connection *mhd, const char *key_authorization,
                                     bool get)
 {
+    unsigned status = token_status(mhd);
+
+    if (status == MHD_HTTP_PRECONDITION_FAILED)
+        return MHD_queue_response(mhd, status, http->precondition_failed);
     struct MHD_Response *response =
         response_create(key_authorization, strlen(key_authorization), MHD_RESPMEM_MUST_COPY,
                         "application/octet-stream");
     if (!response)
         return answer_nothing(http);
-    enum MHD_Result result = MHD_queue_response(mhd, MHD_HTTP_OK, response);
+    enum MHD_Result result = MHD_queue_response(mhd, status, response);
     MHD_destroy_response(response);
-    if (result == MHD_YES) {
+    if (result == MHD_YES && status == MHD_HTTP_OK) {
         request->connection->token_served = true;
         request->told = get;
     }
@@ -245,7 +262,8 @@ static bool http_prepare_answers(struct http *http)
     http->not_found = response_create_text("not found\n");
     http->not_allowed = response_create_text("method not allowed\n");
     http->bad_request = response_create_text("bad request\n");
-    return http->not_found && http->not_allowed && http->bad_request &&
+    http->precondition_failed = response_create_text("precondition failed\n");
+    return http->not_found && http->not_allowed && http->bad_request && http->precondition_failed &&
            MHD_add_response_header(http->not_allowed, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
 }
 
@@ -294,6 +312,7 @@ void http_deinit(struct http *http)
     response_destroy(&http->not_found);
     response_destroy(&http->not_allowed);
     response_destroy(&http->bad_request);
+    response_destroy(&http->precondition_failed);
 }
 
 void http_add(struct http *http, struct connection *connection)

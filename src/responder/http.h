@@ -37,6 +37,7 @@ struct http {
     struct MHD_Response *not_found;
     struct MHD_Response *not_allowed;
     struct MHD_Response *bad_request;
+    struct MHD_Response *precondition_failed;
     struct connection *adding; /* within http_add */
     bool due;                  /* http_run has something to do, though no event says so */
     uint64_t now_ms;           /* within http_run */
