@@ -417,6 +417,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .peers = {.spare_fd = -1},
         .timer_ms = UINT64_MAX,
         .look_due_ms = UINT64_MAX,
+        .shut_due_ms = UINT64_MAX,
         .shut_reason = "",
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
         .child = {.link = none, .process = none, .state = CHILD_DOWN},

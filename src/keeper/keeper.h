@@ -84,6 +84,8 @@ struct keeper {
     enum window_state state_seen; /* after the last settling */
     uint64_t leased_ms;           /* when the present window first had its lease */
     uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
+    uint64_t shut_due_ms;         /* a lease could not be taken away: try again; UINT64_MAX: no */
+    uint64_t lease_gone_ms;       /* then the kernel has let go of it */
     struct log_limit log_limit;   /* of what peers and validators can cause */
     unsigned int refusals;        /* leases refused so far */
     unsigned int troubles;        /* told so far */

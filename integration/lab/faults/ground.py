@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import signal
 from pathlib import Path
 
 from .. import network
@@ -139,12 +140,21 @@ class Ground:
         """Those that somebody started on demand: at once, without their drain."""
         for pid in self.running("wicket-keeper"):
             start = len(self.lab.journal.lines)
-            os.kill(pid, 15)
+            os.kill(pid, signal.SIGTERM)
             self.lab.journal.lines.wait_for("shutting, then leaving", start)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 15)
+                os.kill(pid, signal.SIGTERM)
             self.wait_gone([pid])
         self.wait_gone(self.running("wicket-responder"))
+
+    def sweep(self):
+        """After a violation: ends whoever was not there before, in whatever state."""
+        pids = [pid for pid in self.host.processes() if pid not in self._traces["processes"]]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait_gone(pids)
+        self.renew()
 
     def renew(self):
         """A renewal as certbot does it, with a keeper on demand; the next one always works."""

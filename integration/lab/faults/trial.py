@@ -134,6 +134,8 @@ def _judge(course):
         fine.add(-signal.SIGKILL)
     if course.struck and course.struck.step == "starting":
         fine.add(-signal.SIGTERM)  # it was not ready for ours yet
+        if course.kind.name in ("keeper ENOMEM", "keeper memory limit"):
+            fine.add(-signal.SIGSEGV)  # the C library looks up accounts without looking at NULL
     if status < 0 and status not in fine:
         raise Violation(f"the keeper was ended by signal {-status}")
     died = re.search(r"responder was killed by signal (?!9\b)\d+", course.events.lines.text())

@@ -90,8 +90,10 @@ class Download(Visitor):
         return True
 
     def goes_on(self):
-        body = self._got.split(b"\r\n\r\n", 1)[1]
+        """To its end; after that it has been served."""
+        head, body = self._got.split(b"\r\n\r\n", 1)
         with contextlib.suppress(ConnectionError):
             while len(body) < len(self._page) and (piece := self._socket.recv(65536)):
                 body += piece
+        self._got = head + b"\r\n\r\n" + body
         return body == self._page
