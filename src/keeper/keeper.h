@@ -36,6 +36,8 @@
 #define KEEPER_DRAIN_MS (UINT64_C(24) * 3600 * 1000)
 /* A passed connection that is idle for so long ends when the keeper is to leave. */
 #define KEEPER_STOP_IDLE_MS 5000
+/* A lease that the kernel did not let go of is asked back again after this. */
+#define KEEPER_SHUT_AGAIN_MS 20
 
 struct keeper_options {
     bool on_demand;       /* leaves when idle: started for a client, by wicket or a socket unit */

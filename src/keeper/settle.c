@@ -11,8 +11,6 @@
 #include "wicket/duration.h"
 #include "wicket/log.h"
 
-enum { SHUT_AGAIN_MS = 20 };
-
 static void take_ended(struct keeper *keeper)
 {
     struct window_reason *reason = window_take_ended(&keeper->window);
@@ -49,7 +47,7 @@ static void shut(struct keeper *keeper, uint64_t now_ms)
         keeper->lease_gone_ms = now_ms + keeper->config->window.lease_ms;
     }
     if (failed && now_ms < keeper->lease_gone_ms) {
-        keeper->shut_due_ms = now_ms + SHUT_AGAIN_MS;
+        keeper->shut_due_ms = now_ms + KEEPER_SHUT_AGAIN_MS;
         return;
     }
     keeper->shut_due_ms = UINT64_MAX;
