@@ -242,9 +242,12 @@ class Course:
         self.responder = self.ground.running("wicket-responder")
         for made in (Visitor, Download):
             visitor = made(self.lab, self.events)
-            if visitor.come():
+            came = visitor.come()
+            if came and not self.is_struck():
                 self.passed.append(visitor)
-            elif not self.is_struck():
+                continue
+            visitor.close()  # it may have come to production without help
+            if not self.is_struck():
                 raise Violation("without a fault a visitor is not passed")
         return True
 
@@ -254,6 +257,8 @@ class Course:
 
     def shutting(self):
         if self.crowd:
+            self.ground.seams[self.seam].disarm()  # whoever is held would not hear it
+            self.look()
             self.crowd.leave()
             self.crowd = None
         start = self.events.now()

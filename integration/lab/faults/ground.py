@@ -78,13 +78,18 @@ class Ground:
                     if name != "keeper.log":
                         yield f"{top}/{Path(directory, name).relative_to(root)}"
 
+    def _mounts(self):
+        """By number and device: their paths are those of the machine, where others are at work."""
+        lines = Path(f"/proc/{self.host.init_pid}/mountinfo").read_text().splitlines()
+        return [line.split()[:3] for line in lines]
+
     def traces(self):
         """Processes, rules, files, mounts; a namespace would have one of the first or the last."""
         return {
             "processes": self.host.processes(),
             "rules": self.host.run("nft", "list", "ruleset").stdout,
             "files": sorted(self._files()),
-            "mounts": Path(f"/proc/{self.host.init_pid}/mountinfo").read_text(),
+            "mounts": self._mounts(),
             "namespaces": sorted(
                 os.readlink(f"/proc/{pid}/ns/{kind}")
                 for pid in self.host.processes()

@@ -51,7 +51,7 @@ class Visitor:
     def is_cut(self, *, speaks=False, timeout=2):
         """
         Whether the connection ends in that time, whatever still comes. Who `speaks` sends something
-        first: once the table is gone, a socket that the responder left half closed is not heard.
+        first: once the table is gone, the responder's end is not translated back any more.
         """
         self._socket.settimeout(timeout)
         with contextlib.suppress(ConnectionError):
