@@ -45,7 +45,7 @@ def main():
     )
     parser.add_argument("--faults", type=int, default=2000, metavar="N", help="default: 2000")
     parser.add_argument("--seed", type=int, metavar="N", help="by default one at random")
-    parser.add_argument("--jobs", type=int, default=4, metavar="N", help="labs at a time; 4")
+    parser.add_argument("--jobs", type=int, default=6, metavar="N", help="labs at a time; 6")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="of the seed's faults")
     parser.add_argument("--json", action="store_true", help="print the record as JSON instead")
     options = parser.parse_args()

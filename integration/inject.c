@@ -16,14 +16,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,9 +69,9 @@ __attribute__((constructor)) static void begin(void)
 
     if (fd < 0)
         return;
+    owner = getpid();
     void *mapped = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     syscall(SYS_close, fd);
-    owner = getpid();
     page = mapped == MAP_FAILED ? NULL : mapped;
 }
 
@@ -161,20 +159,15 @@ CALL(KIND_DESCRIPTOR, int, pipe2, (int fds[2], int flags), fds, flags)
 CALL(KIND_DESCRIPTOR, int, socket, (int family, int type, int protocol), family, type, protocol)
 CALL(KIND_DESCRIPTOR, int, socketpair, (int family, int type, int protocol, int fds[2]), family,
      type, protocol, fds)
-CALL(KIND_DESCRIPTOR, int, timerfd_create, (clockid_t clock, int flags), clock, flags)
 CALL(KIND_FILE, int, mkdir, (const char *path, mode_t mode), path, mode)
 CALL(KIND_FILE, int, mkdirat, (int fd, const char *path, mode_t mode), fd, path, mode)
 CALL(KIND_OTHER, int, unlink, (const char *path), path)
-CALL(KIND_OTHER, int, rmdir, (const char *path), path)
 CALL(KIND_OTHER, int, bind, (int fd, __CONST_SOCKADDR_ARG to, socklen_t length), fd,
      to.__sockaddr__, length)
 CALL(KIND_OTHER, int, connect, (int fd, __CONST_SOCKADDR_ARG to, socklen_t length), fd,
      to.__sockaddr__, length)
 CALL(KIND_OTHER, int, listen, (int fd, int backlog), fd, backlog)
-CALL(KIND_OTHER, int, shutdown, (int fd, int how), fd, how)
 CALL(KIND_OTHER, int, close, (int fd), fd)
-CALL(KIND_OTHER, int, dup2, (int from, int to), from, to)
-CALL(KIND_OTHER, int, flock, (int fd, int operation), fd, operation)
 CALL(KIND_OTHER, int, epoll_ctl, (int fd, int operation, int other, struct epoll_event *event), fd,
      operation, other, event)
 CALL(KIND_OTHER, int, epoll_wait, (int fd, struct epoll_event *events, int count, int timeout), fd,
@@ -186,9 +179,6 @@ CALL(KIND_OTHER, ssize_t, sendmsg, (int fd, const struct msghdr *message, int fl
 CALL(KIND_OTHER, ssize_t, splice,
      (int in, off64_t *in_at, int out, off64_t *out_at, size_t length, unsigned int flags), in,
      in_at, out, out_at, length, flags)
-CALL(KIND_OTHER, int, timerfd_settime,
-     (int fd, int flags, const struct itimerspec *value, struct itimerspec *old), fd, flags, value,
-     old)
 CALL(KIND_OTHER, int, waitid, (idtype_t type, id_t id, siginfo_t *info, int options), type, id,
      info, options, NULL)
 
@@ -306,7 +296,5 @@ time_t time(time_t *out)
     struct timespec now;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    if (out != NULL)
-        *out = now.tv_sec;
-    return now.tv_sec;
+    return out == NULL ? now.tv_sec : (*out = now.tv_sec);
 }

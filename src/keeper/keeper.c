@@ -435,6 +435,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .peers = {.spare_fd = -1},
         .timer_ms = UINT64_MAX,
         .look_due_ms = UINT64_MAX,
+        .shut_due_ms = UINT64_MAX,
         .shut_reason = "",
         .log_limit = {.about = "requests that were refused"},
         .validations = {.about = "validations", .most = VALIDATION_LINES},

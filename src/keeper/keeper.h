@@ -36,6 +36,8 @@
 #define KEEPER_DRAIN_MS (UINT64_C(24) * 3600 * 1000)
 /* A passed connection that is idle for so long ends when the keeper is to leave. */
 #define KEEPER_STOP_IDLE_MS 5000
+/* A lease that the kernel did not let go of is asked back again after this. */
+#define KEEPER_SHUT_AGAIN_MS 20
 
 struct keeper_options {
     bool on_demand;       /* leaves when idle: started for a client, by wicket or a socket unit */
@@ -84,6 +86,8 @@ struct keeper {
     enum window_state state_seen; /* after the last settling */
     uint64_t leased_ms;           /* when the present window first had its lease */
     uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
+    uint64_t shut_due_ms;         /* a lease could not be taken away: try again; UINT64_MAX: no */
+    uint64_t lease_gone_ms;       /* then the kernel has let go of it */
     struct log_limit log_limit;   /* of what peers can cause */
     struct log_limit validations; /* the same of validators */
     unsigned int refusals;        /* leases refused so far */

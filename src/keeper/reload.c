@@ -84,7 +84,8 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
 {
     uint64_t now_ms = event_now_ms();
     uint64_t ends_ms = keeper->window.armed_ms + keeper->config->window.lease_ms;
-    uint64_t left_ms = keeper->in_force && ends_ms > now_ms ? ends_ms - now_ms : 0;
+    bool stays = keeper->in_force && keeper->shut_due_ms == UINT64_MAX;
+    uint64_t left_ms = stays && ends_ms > now_ms ? ends_ms - now_ms : 0;
     struct redirect_counters counters = {0};
     struct redirect_relay *relays;
     size_t relay_count;

@@ -367,10 +367,11 @@ static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
                         : "there is no reason for it any more");
 }
 
-/* By now the lease is gone if it had to, and the responder was told to forget: what it answers to a
- * ping that comes after that says that it has. One that hangs is not waited for. */
+/* The responder was told to forget: its answer to a ping that comes after that says that it has.
+ * Neither is waited for long: it, when it hangs, and the lease, when the kernel keeps it. */
 static void resume_ended(struct peer *peer, uint64_t now_ms, bool late)
 {
+    const struct keeper *keeper = peer->keeper;
     struct window *window = &peer->keeper->window;
 
     if (peer->wait == PEER_WAIT_ENDED) {
@@ -378,7 +379,8 @@ static void resume_ended(struct peer *peer, uint64_t now_ms, bool late)
         peer->wait = PEER_WAIT_FORGOTTEN;
         peer->wait_sequence = window_ping_sequence(window);
     }
-    if (window->ping_answered >= peer->wait_sequence || late)
+    bool over = window->ping_answered >= peer->wait_sequence && keeper->shut_due_ms == UINT64_MAX;
+    if (over || late)
         peer_result(peer, 0, "%s", peer->warning);
 }
 

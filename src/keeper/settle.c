@@ -35,16 +35,25 @@ static void take_ended(struct keeper *keeper)
     }
 }
 
-static void shut(struct keeper *keeper)
+/* A lease that the kernel does not let go of is asked back again, until it has ended by itself. */
+static void shut(struct keeper *keeper, uint64_t now_ms)
 {
     struct error error;
+    bool failed = redirect_shut(keeper->redirect, &error) < 0;
 
-    if (redirect_shut(keeper->redirect, &error) < 0)
-        log_errorx("%s; the lease ends by itself", error.text);
+    keeper->look_due_ms = UINT64_MAX;
+    if (failed && keeper->shut_due_ms == UINT64_MAX) {
+        log_errorx("%s; trying again, and the lease ends by itself", error.text);
+        keeper->lease_gone_ms = now_ms + keeper->config->window.lease_ms;
+    }
+    if (failed && now_ms < keeper->lease_gone_ms) {
+        keeper->shut_due_ms = now_ms + KEEPER_SHUT_AGAIN_MS;
+        return;
+    }
+    keeper->shut_due_ms = UINT64_MAX;
     if (keeper->in_force)
         log_info("port %u is back with production", keeper->config->redirect.port);
     keeper->in_force = false;
-    keeper->look_due_ms = UINT64_MAX;
 }
 
 /* Before the first lease of a window: what the counters stand at, and nobody is missing. */
@@ -88,11 +97,12 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
     }
     window_lease_taken(&keeper->window, now_ms);
     keeper->trouble[0] = '\0';
-    if (!keeper->in_force) {
+    if (!keeper->in_force)
         log_info("port %u is redirected to the responder", keeper->config->redirect.port);
+    if (keeper->look_due_ms == UINT64_MAX)
         keeper->look_due_ms = now_ms + ARRIVAL_LOOK_MS;
-    }
     keeper->in_force = true;
+    keeper->shut_due_ms = UINT64_MAX;
 }
 
 static void drain(struct keeper *keeper)
@@ -113,7 +123,7 @@ static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
     union link_message message;
 
     if ((actions & WINDOW_DO_SHUT) != 0)
-        shut(keeper);
+        shut(keeper, now_ms);
     if ((actions & WINDOW_DO_KILL) != 0) {
         keeper_trouble(keeper, "the responder did not answer for a whole lease and is restarted");
         child_kill(&keeper->child);
@@ -243,6 +253,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, log_limit_next_ms(&keeper->log_limit));
     at_ms = earlier(at_ms, log_limit_next_ms(&keeper->validations));
     at_ms = earlier(at_ms, keeper->look_due_ms);
+    at_ms = earlier(at_ms, keeper->shut_due_ms);
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
@@ -270,6 +281,8 @@ uint64_t keeper_settle(struct keeper *keeper)
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);
         act(keeper, actions, now_ms);
+        if (now_ms >= keeper->shut_due_ms)
+            shut(keeper, now_ms);
         take_ended(keeper);
         stateless_withdraw(keeper);
         note_state(keeper, now_ms);

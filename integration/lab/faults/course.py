@@ -4,6 +4,7 @@
 import contextlib
 import itertools
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -145,6 +146,14 @@ class Course:
             self.fault.passes and self.ground.is_redirected()
         )
 
+    def ask_validator(self, address):
+        """As long as a validator waits, unless a fault is struck."""
+        for _ in range(100):
+            answer = self.ground.get(self.challenge, address, try_s=0.1)
+            if self.look() or answer.status:
+                break
+        return answer
+
     def until_back(self, since, allowed):
         took = self.until(self.is_back, since, allowed, "production is not back")
         self.back_s = max(self.back_s, took)
@@ -221,8 +230,7 @@ class Course:
         if self.kind.whose == "run":
             return True
         for address in (HOST4, HOST6):
-            answer = self.ground.get(self.challenge, address, try_s=0.2)
-            self.look()
+            answer = self.ask_validator(address)
             if not self.is_right(answer) and not self.is_struck():
                 raise Violation(f"without a fault a validator gets {answer}")
         found = self.wait(r"client: auth (\d+)", 0)
@@ -234,9 +242,12 @@ class Course:
         self.responder = self.ground.running("wicket-responder")
         for made in (Visitor, Download):
             visitor = made(self.lab, self.events)
-            if visitor.come():
+            came = visitor.come()
+            if came and not self.is_struck():
                 self.passed.append(visitor)
-            elif not self.is_struck():
+                continue
+            visitor.close()  # it may have come to production without help
+            if not self.is_struck():
                 raise Violation("without a fault a visitor is not passed")
         return True
 
@@ -246,6 +257,8 @@ class Course:
 
     def shutting(self):
         if self.crowd:
+            self.ground.seams[self.seam].disarm()  # whoever is held would not hear it
+            self.look()
             self.crowd.leave()
             self.crowd = None
         start = self.events.now()
@@ -266,7 +279,7 @@ class Course:
 
     def draining(self):
         start = self.events.now()
-        self.keeper.signal(15)
+        self.keeper.signal(signal.SIGTERM)
         found = self.wait("shutting, then leaving|keeper is over", start)
         if self.fault.step == "draining":
             for visitor in self.passed:
@@ -276,7 +289,7 @@ class Course:
         return bool(found)
 
     def leaving(self):
-        self.keeper.signal(15)
+        self.keeper.signal(signal.SIGTERM)
         return bool(self.wait("keeper is over", 0))
 
     def close(self):

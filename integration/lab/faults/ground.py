@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import signal
 from pathlib import Path
 
 from .. import network
@@ -77,13 +78,18 @@ class Ground:
                     if name != "keeper.log":
                         yield f"{top}/{Path(directory, name).relative_to(root)}"
 
+    def _mounts(self):
+        """By number and device: their paths are those of the machine, where others are at work."""
+        lines = Path(f"/proc/{self.host.init_pid}/mountinfo").read_text().splitlines()
+        return [line.split()[:3] for line in lines]
+
     def traces(self):
         """Processes, rules, files, mounts; a namespace would have one of the first or the last."""
         return {
             "processes": self.host.processes(),
             "rules": self.host.run("nft", "list", "ruleset").stdout,
             "files": sorted(self._files()),
-            "mounts": Path(f"/proc/{self.host.init_pid}/mountinfo").read_text(),
+            "mounts": self._mounts(),
             "namespaces": sorted(
                 os.readlink(f"/proc/{pid}/ns/{kind}")
                 for pid in self.host.processes()
@@ -139,12 +145,21 @@ class Ground:
         """Those that somebody started on demand: at once, without their drain."""
         for pid in self.running("wicket-keeper"):
             start = len(self.lab.journal.lines)
-            os.kill(pid, 15)
+            os.kill(pid, signal.SIGTERM)
             self.lab.journal.lines.wait_for("shutting, then leaving", start)
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, 15)
+                os.kill(pid, signal.SIGTERM)
             self.wait_gone([pid])
         self.wait_gone(self.running("wicket-responder"))
+
+    def sweep(self):
+        """After a violation: ends whoever was not there before, in whatever state."""
+        pids = [pid for pid in self.host.processes() if pid not in self._traces["processes"]]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.wait_gone(pids)
+        self.renew()
 
     def renew(self):
         """A renewal as certbot does it, with a keeper on demand; the next one always works."""

@@ -68,20 +68,38 @@ def _end(course):
     if not successors:
         course.back_s = took
     if killed:
-        _assert_passed(course, "cut")
+        _bury(course)
     elif kind.name == "keeper SIGSTOP":
-        if course.struck.step != "leaving":  # at once, it may have ended them before
-            _assert_passed(course, "stay")
-        course.keeper.signal(signal.SIGCONT if course.fault.resumes else signal.SIGKILL)
+        # When leaving at once it may have ended them before.
+        if course.struck.step != "leaving":
+            _assert_passed_on(course)
+        if course.fault.resumes:
+            course.keeper.signal(signal.SIGCONT)
+        else:
+            course.keeper.signal(signal.SIGKILL)
+            _bury(course)
 
 
-def _assert_passed(course, what):
+def _bury(course):
+    """The keeper was killed: the responder goes too, and whoever passed through it is cut."""
+    course.keeper.wait()
+    if course.passed:
+        course.ground.wait_gone(course.responder)
     for visitor in course.passed:
-        if what == "stay" and not visitor.goes_on():
-            raise Violation(f"a visitor who was passed ({visitor.PATH}) is cut")
-        leaving = course.struck is not None and course.struck.step == "leaving"
-        if what == "cut" and not visitor.is_cut(speaks=leaving):
+        if not visitor.is_cut(speaks=True):
             raise Violation(f"a visitor who was passed ({visitor.PATH}) hangs")
+        visitor.close()
+    course.passed.clear()
+
+
+def _assert_passed_on(course):
+    """As long as both are there, whoever was passed does not notice; else it is cut."""
+    for visitor in course.passed:
+        if visitor.goes_on():
+            continue
+        same = course.ground.running("wicket-responder") == course.responder
+        if course.keeper.returncode is None and same:
+            raise Violation(f"a visitor who was passed ({visitor.PATH}) is cut")
 
 
 def clean_up(course):
@@ -92,7 +110,6 @@ def clean_up(course):
         seam.step_clock(0)
     acts.lift(course)
     ground.make_room()
-    keeper = course.keeper
     for pid in ground.running():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
@@ -107,9 +124,7 @@ def clean_up(course):
         course.pending = False
         course.until_back(time.monotonic(), course.kind.back)
     course.pending = False
-    if course.passed and keeper.returncode is None:
-        same = ground.running("wicket-responder") == course.responder
-        _assert_passed(course, "stay" if same else "cut")
+    _assert_passed_on(course)
     ground.over.append(course.challenge)
     ground.assert_not_served(ground.over)
     _leave(course)
@@ -134,6 +149,8 @@ def _judge(course):
         fine.add(-signal.SIGKILL)
     if course.struck and course.struck.step == "starting":
         fine.add(-signal.SIGTERM)  # it was not ready for ours yet
+        if course.kind.name in ("keeper ENOMEM", "keeper memory limit"):
+            fine.add(-signal.SIGSEGV)  # the C library looks up accounts without looking at NULL
     if status < 0 and status not in fine:
         raise Violation(f"the keeper was ended by signal {-status}")
     died = re.search(r"responder was killed by signal (?!9\b)\d+", course.events.lines.text())

@@ -51,7 +51,7 @@ class Visitor:
     def is_cut(self, *, speaks=False, timeout=2):
         """
         Whether the connection ends in that time, whatever still comes. Who `speaks` sends something
-        first: once the table is gone, a socket that the responder left half closed is not heard.
+        first: once the table is gone, the responder's end is not translated back any more.
         """
         self._socket.settimeout(timeout)
         with contextlib.suppress(ConnectionError):
@@ -90,8 +90,10 @@ class Download(Visitor):
         return True
 
     def goes_on(self):
-        body = self._got.split(b"\r\n\r\n", 1)[1]
+        """To its end; after that it has been served."""
+        head, body = self._got.split(b"\r\n\r\n", 1)
         with contextlib.suppress(ConnectionError):
             while len(body) < len(self._page) and (piece := self._socket.recv(65536)):
                 body += piece
+        self._got = head + b"\r\n\r\n" + body
         return body == self._page

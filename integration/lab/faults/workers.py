@@ -70,7 +70,7 @@ def _hand_out(pipes, faults, count, tell):
             if result:
                 results.append(result)
                 tell(len(results), len(violations))
-            enough = len(results) + len(violations) >= count or len(violations) >= VIOLATIONS_MAX
+            enough = len(results) >= count or len(violations) >= VIOLATIONS_MAX
             if fault:
                 pipe.send(None if enough else next(faults, None))
     return results, violations

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Faults at every step of a renewal, in small: integration/faults strikes thousands of them, here are
+some, others in every run. And that a promise which is not kept is found out.
+"""
+
+import dataclasses
+import random
+
+import pytest
+from lab import programs
+from lab.faults import report, rows, seam, trial, workers
+from lab.faults.ground import Ground, Violation
+from lab.faults.kinds import KINDS
+
+FAULTS = 60
+
+
+@pytest.fixture(scope="module")
+def ground(work):
+    prefix = programs.install(work / "programs-for-faults")
+    seam.install(prefix)
+    one = Ground(prefix, work, "apache")
+    yield one
+    one.destroy(keep=False)
+
+
+def kind(name):
+    return next(one for one in KINDS if one.name == name)
+
+
+def strike(ground, what, step, skip=0, strikes=1):
+    return trial.run(ground, trial.Fault(0, what, step, skip, strikes, False, True))
+
+
+def test_faults(tell):
+    seed = random.SystemRandom().randrange(1 << 32)
+    tell(f"integration/faults --faults {FAULTS} --seed {seed}")
+    record = workers.run(FAULTS, seed, jobs=4)
+    tell("\n    ".join(report.table(record)))
+    assert record["violations"] == []
+    assert record["count"] >= FAULTS
+
+
+@pytest.mark.parametrize("strikes", [2, 5])
+def test_a_refused_shut_is_tried_again(ground, strikes):
+    """Port 80 does not have to wait for the end of the lease."""
+    record = strike(ground, kind("netlink send ENOBUFS"), "shutting", strikes=strikes)
+    assert (record["step"], record["call"]) == ("shutting", "sendto")
+    assert max(record["right_s"], record["back_s"]) < rows.LEASE / 2
+
+
+def test_being_late_is_found_out(ground):
+    """A keeper that was stopped gives port 80 back with the lease, and no sooner."""
+    hasty = dataclasses.replace(kind("keeper SIGSTOP"), back=rows.AT_ONCE)
+    with pytest.raises(Violation, match="production is not back"):
+        strike(ground, hasty, "serving")
+    ground.sweep()
+
+
+def test_a_trace_is_found_out(ground):
+    ground.assert_no_traces()
+    ground.host.path("/run/wicket/left").write_text("")
+    with pytest.raises(Violation, match="files are not as before"):
+        ground.assert_no_traces()
+    ground.host.path("/run/wicket/left").unlink()
+    ground.host.nft("table inet left {}\n")
+    with pytest.raises(Violation, match="rules are not as before"):
+        ground.assert_no_traces()
+    ground.host.nft("delete table inet left\n")
+    left = ground.host.start("unshare", "--net", "sh", "-c", "echo up; exec sleep infinity")
+    left.output.wait_for("up")
+    with pytest.raises(Violation, match="processes are not as before"):
+        ground.assert_no_traces()
+    left.signal(9)
+    left.wait()
+    ground.assert_no_traces()
+
+
+def test_a_token_that_goes_on_is_found_out(ground):
+    keeper = ground.wicket.serve()
+    challenge = ground.wicket.add()
+    with pytest.raises(Violation, match="served after its end"):
+        ground.assert_not_served([challenge])
+    ground.wicket.run("remove", challenge[0])
+    ground.assert_not_served([challenge])
+    ground.wicket.leave(keeper)
