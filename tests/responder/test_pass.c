@@ -213,7 +213,7 @@ static void test_failure_is_a_reset(void **state)
     harness_stop(&harness);
 }
 
-/* The visitor does not wait for a keeper that hangs, and what it says too late goes nowhere. */
+/* A keeper that hangs is not waited for without end, and what it says too late goes nowhere. */
 static void test_no_answer(void **state)
 {
     struct production production;
@@ -231,7 +231,7 @@ static void test_no_answer(void **state)
     /* No reset: it cannot know whether the keeper still has the copy, which would be in the way. */
     pass_read_to_end(fd, "");
     uint64_t took_ms = harness_now_ms() - start_ms;
-    assert_true(took_ms >= 995 && took_ms < 5000);
+    assert_true(took_ms >= 4995 && took_ms < 15000);
     close(fd);
     harness_wait_connections(&harness, 0);
 
