@@ -22,6 +22,8 @@ import sys
 
 from lab.faults import report, workers
 
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def progress(count):
     """One line on a terminal, nothing elsewhere."""
@@ -35,6 +37,14 @@ def progress(count):
         )
 
     return tell if sys.stderr.isatty() else lambda *_: None
+
+
+def leave(number, _):
+    """The workers are told, and waited for; a second signal does not hurry them."""
+    for other in ENDS:
+        signal.signal(other, signal.SIG_IGN)
+    print(f"integration/faults: ended by signal {number}", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 def main():
@@ -54,8 +64,8 @@ def main():
     if os.geteuid() != 0:
         print("integration/faults: root is needed: the lab has namespaces", file=sys.stderr)
         return 77
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    for number in ENDS:
+        signal.signal(number, leave)
     seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
     print(f"seed {seed}", file=sys.stderr, flush=True)
     record = workers.run(

@@ -19,10 +19,15 @@ PRODUCTIONS = ("apache", "nginx")
 VIOLATIONS_MAX = 20
 
 
+def _leave(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def _work(prefix, directory, kind, pipe):
     """Strikes what comes through the pipe, until that ends; says what came of it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent says what to do
+    signal.signal(signal.SIGTERM, _leave)
     ground = None
     try:
         while True:
