@@ -8,7 +8,6 @@ import dataclasses
 import random
 
 import pytest
-from lab import programs
 from lab.faults import report, rows, seam, trial, workers
 from lab.faults.ground import Ground, Violation
 from lab.faults.kinds import KINDS
@@ -18,9 +17,7 @@ FAULTS = 60
 
 @pytest.fixture(scope="module")
 def ground(work):
-    prefix = programs.install(work / "programs-for-faults")
-    seam.install(prefix)
-    one = Ground(prefix, work, "apache")
+    one = Ground(seam.install(work / "programs-for-faults"), work, "apache")
     yield one
     one.destroy(keep=False)
 

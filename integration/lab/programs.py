@@ -17,10 +17,21 @@ def build_directory():
     return Path(os.environ.get("WICKET_BUILD", TOP / "build")).resolve()
 
 
-def install(destination):
+def build_without_sandbox():
+    """A build of programs without fences, made if it is not there; see suites.py."""
+    build = TOP / "build-open"
+    if not (build / "build.ninja").exists():
+        shutil.rmtree(build, ignore_errors=True)
+        command = ["meson", "setup", "-Dsandbox=false", "-Dwerror=true", build.name]
+        subprocess.run(command, cwd=TOP, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(["ninja", "-C", build.name, "--quiet"], cwd=TOP, check=True)
+    return build
+
+
+def install(destination, build=None):
     """Installs below `destination`, anew, and returns the prefix there, for Lab()."""
     shutil.rmtree(destination, ignore_errors=True)
-    build = build_directory()
+    build = build or build_directory()
     subprocess.run(
         ["meson", "install", "-C", str(build), "--no-rebuild", "--quiet"]
         + ["--destdir", str(destination)],

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 How a fault gets into a program: integration/inject.c is loaded into it, and does what a page of
-memory says that this process writes to. Programs that leave that alone are as installed.
+memory says that this process writes to. Programs that leave that alone are as installed, but for
+their fences, which forbid such a page: these are of a build without.
 """
 
 import mmap
@@ -67,13 +68,15 @@ class Seam:
         self._page.close()
 
 
-def install(prefix):
+def install(destination):
     """
-    Into the tree of installed programs: the library, and before the responder, whose environment
-    the keeper chooses, a script that loads it.
+    The programs and, in their tree, the library, and before the responder, whose environment the
+    keeper chooses, a script that loads it. Returns the prefix.
     """
+    build = programs.build_without_sandbox()
+    prefix = programs.install(destination, build)
     (prefix / "lib").mkdir(exist_ok=True)
-    shutil.copy(programs.build_directory() / "integration" / "inject.so", prefix / "lib")
+    shutil.copy(build / "integration" / "inject.so", prefix / "lib")
     responder = prefix / "libexec" / "wicket-responder"
     real = prefix / "libexec" / "as-built"
     real.mkdir()
@@ -82,3 +85,4 @@ def install(prefix):
         f"#!/bin/sh\nLD_PRELOAD={LIBRARY} INJECT=/mnt/inject-responder exec {REAL}/{responder.name}\n"
     )
     responder.chmod(0o755)
+    return prefix

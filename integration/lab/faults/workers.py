@@ -87,8 +87,7 @@ def run(count, seed, jobs, *, only=None, tell=lambda *_: None):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=programs.WORK) as work:
         Path(work).chmod(0o755)
-        prefix = programs.install(Path(work) / "programs")
-        seam.install(prefix)
+        prefix = seam.install(Path(work) / "programs")
         ground = Ground(prefix, work, PRODUCTIONS[0])
         try:
             counts = plan.rehearse(ground)
