@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Who may do what at the control socket, and how much of it."""
 
+import json
 import os
+import resource
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -149,6 +152,25 @@ def test_sixteen_connections(lab, wicket, keeper):
     assert wicket.status()["running"]
     for control in [*held, refused]:
         control.close()
+
+
+def cpu_ticks(pid):
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])  # utime and stime
+
+
+def test_no_descriptor_at_all(wicket, keeper):
+    """Not even the spare one helps: who asks waits, the keeper does not spin, and then answers."""
+    (pid,) = wicket.keepers()
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (0, hard))
+    before = cpu_ticks(pid)
+    asking = wicket.host.popen(wicket.command("status", "--json"), stdout=subprocess.PIPE)
+    with pytest.raises(subprocess.TimeoutExpired):
+        asking.wait(1)
+    assert cpu_ticks(pid) - before <= os.sysconf("SC_CLK_TCK") / 4
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+    assert json.loads(asking.communicate(timeout=20)[0])["running"]
 
 
 @pytest.mark.parametrize(

@@ -291,16 +291,41 @@ static bool turn_away(struct keeper *keeper)
     return fd >= 0;
 }
 
+/* What waits would wake this loop for ever. */
+static void pause_accepting(struct keeper *keeper)
+{
+    keeper->peers.paused = true;
+    keeper->peers.paused_until_ms = event_now_ms() + PEERS_PAUSE_MS;
+    event_change(keeper->epoll_fd, &keeper->control, 0);
+}
+
+void peers_tick(struct keeper *keeper, uint64_t now_ms)
+{
+    if (!keeper->peers.paused || now_ms < keeper->peers.paused_until_ms)
+        return;
+    keeper->peers.paused = false;
+    if (keeper->control.fd >= 0)
+        event_change(keeper->epoll_fd, &keeper->control, EPOLLIN);
+}
+
+uint64_t peers_next_ms(const struct peers *peers)
+{
+    return peers->paused ? peers->paused_until_ms : UINT64_MAX;
+}
+
 void peers_accept(struct keeper *keeper)
 {
     for (;;) {
         int fd = accept4(keeper->control.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd >= 0)
+        if (fd >= 0) {
             adopt(keeper, fd);
-        else if (errno == EMFILE || errno == ENFILE) {
-            if (!turn_away(keeper))
-                return;
-        } else if (errno != EINTR && errno != ECONNABORTED)
+        } else if (errno == EAGAIN) {
             return;
+        } else if (errno == EINTR || errno == ECONNABORTED) {
+            continue;
+        } else if ((errno != EMFILE && errno != ENFILE) || !turn_away(keeper)) {
+            pause_accepting(keeper);
+            return;
+        }
     }
 }

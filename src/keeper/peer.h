@@ -20,6 +20,7 @@ struct window_reason;
  */
 #define PEERS_PER_UID     16
 #define PEERS_MAX         1024
+#define PEERS_PAUSE_MS    100  /* after a connection that could not be taken */
 #define PEER_STUCK_MS     5000 /* for a peer that does not read its answer */
 #define PEER_OPEN_PER_UID 16   /* windows by hand at a time */
 
@@ -70,11 +71,16 @@ struct peers {
     struct peer *list;
     struct peer *dead; /* closed in this round of events, freed after it */
     size_t count;
+    bool paused; /* nobody is taken until then */
+    uint64_t paused_until_ms;
     int spare_fd; /* given up for a moment to turn somebody away when there is no other left */
 };
 
-/* Takes every connection that waits at the control socket. */
+/* Takes every connection that waits at the control socket; where the kernel gives none, those wait
+ * for PEERS_PAUSE_MS. */
 void peers_accept(struct keeper *keeper);
+void peers_tick(struct keeper *keeper, uint64_t now_ms);
+uint64_t peers_next_ms(const struct peers *peers);
 void peers_reap(struct keeper *keeper);
 void peers_close_all(struct keeper *keeper);
 size_t peers_of(const struct keeper *keeper, uid_t uid);

@@ -254,6 +254,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, log_limit_next_ms(&keeper->validations));
     at_ms = earlier(at_ms, keeper->look_due_ms);
     at_ms = earlier(at_ms, keeper->shut_due_ms);
+    at_ms = earlier(at_ms, peers_next_ms(&keeper->peers));
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
@@ -273,6 +274,7 @@ uint64_t keeper_settle(struct keeper *keeper)
         now_ms = event_now_ms();
         pass_run(keeper, now_ms);
         child_tick(&keeper->child, now_ms);
+        peers_tick(keeper, now_ms);
         window_tick(&keeper->window, now_ms);
         webroot_tick(&keeper->webroot, now_ms);
         log_limit_tick(&keeper->log_limit, now_ms);
