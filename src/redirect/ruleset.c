@@ -211,15 +211,17 @@ static int ruleset_add_prerouting(struct ruleset *ruleset, struct ruleset_chain 
                                   const struct config *config, struct error *error)
 {
     struct scope scope;
+    /* A file of sources that has none is nobody: never everyone. */
+    bool listed = config->redirect.sources_file[0] != '\0';
 
     if (scope_init(&scope, ruleset, config, error) < 0)
         return -1;
     /* A family that a list leaves out is not redirected: it gets no rule. */
     for (size_t i = 0; i < FAMILIES; i++)
         if ((config->redirect.address_count == 0 || scope.addresses[i]) &&
-            (config->redirect.source_count == 0 || scope.sources[i]))
+            ((config->redirect.source_count == 0 && !listed) || scope.sources[i]))
             chain_add_redirect(ruleset, chain, config, &scope, i);
-    if (chain->rule_count == 0)
+    if (chain->rule_count == 0 && config->redirect.source_count > 0)
         return error_set(
             error, EX_CONFIG,
             "redirect.addresses and redirect.sources: one has IPv4 only and the other IPv6 only, "
@@ -277,6 +279,14 @@ static void chain_add_arrived(const struct ruleset *ruleset, struct ruleset_chai
         rule_add_plain(rule, RULESET_COUNTER);
         rule_add_set(rule, families[i].delete_source, families[i].missing.name);
     }
+}
+
+void ruleset_admission(struct ruleset_rule *rule, uint16_t responder_port)
+{
+    *rule = (struct ruleset_rule){.comment = ADMISSION_COMMENT};
+    rule_add_plain(rule, RULESET_CT_DNAT);
+    rule_add_port(rule, RULESET_DPORT, responder_port);
+    rule_add_plain(rule, RULESET_ACCEPT);
 }
 
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error)
