@@ -98,6 +98,8 @@ int redirect_shut(struct redirect *redirect, struct error *error);
 /* The admissions alone, while there is a lease: as redirect_arm() leaves them. `changed`: somebody
  * had taken one away, or other rules have come. */
 int redirect_admit(struct redirect *redirect, bool *changed, struct error *error);
+/* The kernel's name for the socket, which announcements of our own changes bear. */
+uint32_t redirect_port(const struct redirect *redirect);
 /* Removes the admissions that a keeper left which was killed, in whatever chain; how many. */
 int redirect_sweep(struct redirect *redirect, size_t *swept, struct error *error);
 

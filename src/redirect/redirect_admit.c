@@ -98,6 +98,11 @@ int redirect_admit(struct redirect *redirect, bool *changed, struct error *error
     return redirect_run_admitting(redirect, ADMITTING, changed, error);
 }
 
+uint32_t redirect_port(const struct redirect *redirect)
+{
+    return redirect->transport.port;
+}
+
 static int redirect_sweep_once(struct redirect *redirect, size_t *swept, struct failure *failure)
 {
     struct admission_leftovers leftovers;
