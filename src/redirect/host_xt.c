@@ -119,6 +119,8 @@ static bool is_one_of(const char *name, const char *const *names, size_t count)
 enum host_match host_xt_match(const struct nftnl_expr *match, const struct host_subject *subject)
 {
     static const char *const by_source[] = {"geoip", "iprange", "mac", "recent", "rpfilter", "set"};
+    /* Of extension headers of IPv6, which no connection of the usual kind has. */
+    static const char *const extensions[] = {"dst", "frag", "hbh", "mh", "rt"};
     const char *name = nftnl_expr_get_str(match, NFTNL_EXPR_MT_NAME);
     uint32_t length = 0;
     const void *data = nftnl_expr_get(match, NFTNL_EXPR_MT_INFO, &length);
@@ -142,6 +144,8 @@ enum host_match host_xt_match(const struct nftnl_expr *match, const struct host_
                                                                  : HOST_PERHAPS;
     if (is_one_of(name, by_source, sizeof(by_source) / sizeof(by_source[0])))
         return HOST_BY_SOURCE;
+    if (is_one_of(name, extensions, sizeof(extensions) / sizeof(extensions[0])))
+        return HOST_NEVER;
     return HOST_PERHAPS;
 }
 
