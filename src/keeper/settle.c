@@ -173,7 +173,7 @@ static void look(struct keeper *keeper, uint64_t now_ms)
         keeper,
         "this host's firewall drops what is redirected to port %u %s; let it in: \"ct status dnat "
         "tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp --dport %u -m "
-        "conntrack --ctstate DNAT -j ACCEPT",
+        "conntrack --ctstate DNAT -j ACCEPT; or for the time of a window, with redirect.admit",
         config->responder.port, arrival_describe(&keeper->arrival, &counters, blocked),
         config->responder.port,
         keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED ? "iptables" : "ip6tables",
