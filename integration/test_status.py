@@ -63,6 +63,8 @@ def fields_of(value, path=""):
 
 def test_document_is_the_documented_one(lab, production, wicket):
     """Nothing in it that the man page does not name, and nothing named that is never there."""
+    (lab.directory / "sources").write_text("0.0.0.0/0\n")
+    wicket.configure("redirect: {sources_file: /mnt/sources}\n")
     documents = [wicket.status()]
     keeper = wicket.serve()
     documents.append(wicket.status())
@@ -85,7 +87,7 @@ def test_document_is_the_documented_one(lab, production, wicket):
                 assert type(value) is kind, path
                 met.add(path)
     # Trouble is met elsewhere.
-    assert set(fields) - met == {"trouble"}
+    assert set(fields) - met == {"trouble", "sources.refused"}
     whole = {path for path in fields if "[" not in path and not path.startswith(("window.", "last_"))}
     for document in documents[1:]:
         assert whole <= {path for path, _ in fields_of(document)}
