@@ -215,8 +215,7 @@ static int read_rules(struct transport *transport, const struct config_chain *ch
 /* Whether a rule is an admission in this chain. */
 static bool is_here(const struct nftnl_rule *rule, const struct config_chain *chain)
 {
-    return strcmp(nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN), chain->chain) == 0 &&
-           host_rule_is_admission(rule);
+    return host_rule_is_of(rule, chain->chain) && host_rule_is_admission(rule);
 }
 
 static size_t delete_all(struct batch *batch, const struct host_table *table,
@@ -246,8 +245,7 @@ static bool stands(const struct host_table *table, const struct config_chain *ch
         if (is_here(rule, chain)) {
             count++;
             behind = NULL;
-        } else if (count > 0 && !behind &&
-                   strcmp(nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN), chain->chain) == 0)
+        } else if (count > 0 && !behind && host_rule_is_of(rule, chain->chain))
             behind = rule;
     }
     if (count != 1)
@@ -309,7 +307,7 @@ static bool add_leftover(struct admission_leftovers *out, const struct nftnl_rul
     const char *table = nftnl_rule_get_str(rule, NFTNL_RULE_TABLE);
     const char *chain = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
 
-    if (family >= sizeof(families) / sizeof(families[0]) || !families[family] ||
+    if (family >= sizeof(families) / sizeof(families[0]) || !families[family] || !table || !chain ||
         strlen(table) >= CONFIG_CHAIN_NAME_MAX || strlen(chain) >= CONFIG_CHAIN_NAME_MAX)
         return true; /* none of ours: no chain can be named so */
     struct config_chain *chains =

@@ -42,7 +42,7 @@ void host_table_deinit(struct host_table *table)
     *table = (struct host_table){0};
 }
 
-static bool is_of(const struct nftnl_rule *rule, const char *chain)
+bool host_rule_is_of(const struct nftnl_rule *rule, const char *chain)
 {
     const char *name = nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN);
 
@@ -87,7 +87,7 @@ static bool may_drop(struct walk *walk, const char *chain, unsigned int depth)
         const struct nftnl_rule *rule = walk->table->rules[i];
         struct host_judgement judgement;
 
-        if (!is_of(rule, chain))
+        if (!host_rule_is_of(rule, chain))
             continue;
         if (depth > DEPTH_MAX || walk->steps++ > STEPS_MAX)
             return true;
@@ -134,7 +134,8 @@ void host_table_place(struct host_place *out, const struct host_table *table, co
     for (size_t i = 0; i < table->count; i++) {
         const struct nftnl_rule *rule = table->rules[i];
 
-        if (!is_of(rule, chain) || host_rule_is_admission(rule) || !must_precede(&walk, rule))
+        if (!host_rule_is_of(rule, chain) || host_rule_is_admission(rule) ||
+            !must_precede(&walk, rule))
             continue;
         *out = (struct host_place){.before = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE)};
         return;
@@ -161,7 +162,7 @@ bool host_table_is_iptables(const struct host_table *table, const char *chain)
     bool foreign = false;
 
     for (size_t i = 0; i < table->count; i++)
-        if (is_of(table->rules[i], chain) && !host_rule_is_admission(table->rules[i]))
+        if (host_rule_is_of(table->rules[i], chain) && !host_rule_is_admission(table->rules[i]))
             nftnl_expr_foreach(table->rules[i], look_for_foreign, &foreign);
     return !foreign;
 }

@@ -26,6 +26,7 @@ struct host_table {
 void host_table_add(struct host_table *table, struct nftnl_rule *rule);
 void host_table_deinit(struct host_table *table);
 
+bool host_rule_is_of(const struct nftnl_rule *rule, const char *chain);
 /* Whether the rule is an admission of ours: says so, and accepts. */
 bool host_rule_is_admission(const struct nftnl_rule *rule);
 

@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* What is made of rules of the host's own: those that iptables-nft writes, and those that nobody
+ * here has seen before. What nft writes is judged in kernel_admit_test.c, as the kernel gives it
+ * back. */
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <libnftnl/udata.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_tables.h>
+#include <linux/netfilter/xt_addrtype.h>
+#include <linux/netfilter/xt_conntrack.h>
+#include <linux/netfilter/xt_multiport.h>
+#include <linux/netfilter/xt_tcpudp.h>
+
+#include "redirect/host_rule.h"
+#include "redirect/host_table.h"
+#include "redirect/ruleset.h"
+
+static const struct host_subject redirected = {.port = 8402, .redirected = true};
+static const struct host_subject own = {.port = 80};
+
+static enum host_answer find_nothing(void *context, const char *name, const void *key,
+                                     size_t length, struct host_verdict *verdict)
+{
+    (void)context;
+    (void)name;
+    (void)key;
+    (void)length;
+    (void)verdict;
+    return HOST_UNKNOWN;
+}
+
+static const struct host_sets sets = {.find = find_nothing};
+
+static struct nftnl_rule *new_rule(const char *chain, uint64_t handle)
+{
+    struct nftnl_rule *rule = nftnl_rule_alloc();
+
+    assert_non_null(rule);
+    nftnl_rule_set_u32(rule, NFTNL_RULE_FAMILY, NFPROTO_IPV4);
+    nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
+    nftnl_rule_set_u64(rule, NFTNL_RULE_HANDLE, handle);
+    return rule;
+}
+
+static struct nftnl_expr *add(struct nftnl_rule *rule, const char *name)
+{
+    struct nftnl_expr *e = nftnl_expr_alloc(name);
+
+    assert_non_null(e);
+    nftnl_rule_add_expr(rule, e);
+    return e;
+}
+
+static void add_match(struct nftnl_rule *rule, const char *name, uint32_t revision,
+                      const void *info, uint32_t length)
+{
+    struct nftnl_expr *e = add(rule, "match");
+    void *copy = malloc(length);
+
+    assert_non_null(copy);
+    memcpy(copy, info, length);
+    nftnl_expr_set_str(e, NFTNL_EXPR_MT_NAME, name);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_MT_REV, revision);
+    nftnl_expr_set(e, NFTNL_EXPR_MT_INFO, copy, length);
+}
+
+static void add_verdict(struct nftnl_rule *rule, int verdict, const char *chain)
+{
+    struct nftnl_expr *e = add(rule, "immediate");
+
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_IMM_VERDICT, (uint32_t)verdict);
+    if (chain)
+        nftnl_expr_set_str(e, NFTNL_EXPR_IMM_CHAIN, chain);
+}
+
+static void add_source(struct nftnl_rule *rule)
+{
+    struct nftnl_expr *e = add(rule, "payload");
+    uint32_t address = htonl(0xc0000207);
+
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_NETWORK_HEADER);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, 12);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, 4);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+    e = add(rule, "cmp");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+    nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, &address, sizeof(address));
+}
+
+/* The rule is freed. */
+static void assert_match(struct nftnl_rule *rule, const struct host_subject *subject,
+                         enum host_match match)
+{
+    struct host_judgement judgement;
+
+    host_rule_judge(&judgement, rule, subject, &sets);
+    assert_int_equal(judgement.match, match);
+    nftnl_rule_free(rule);
+}
+
+static struct nftnl_rule *conntrack(uint16_t states, bool inverted, uint16_t flags)
+{
+    struct xt_conntrack_mtinfo3 info = {
+        .match_flags = flags,
+        .invert_flags = inverted ? XT_CONNTRACK_STATE : 0,
+        .state_mask = states,
+    };
+    struct nftnl_rule *rule = new_rule("INPUT", 1);
+
+    add_match(rule, "conntrack", 3, &info, sizeof(info));
+    return rule;
+}
+
+static void test_conntrack(void **state)
+{
+    const uint16_t is_new = XT_CONNTRACK_STATE_BIT(IP_CT_NEW);
+    const uint16_t established = XT_CONNTRACK_STATE_BIT(IP_CT_ESTABLISHED);
+
+    (void)state;
+    assert_match(conntrack(is_new, false, XT_CONNTRACK_STATE), &own, HOST_ALWAYS);
+    assert_match(conntrack(is_new, true, XT_CONNTRACK_STATE), &own, HOST_NEVER);
+    assert_match(conntrack(established, false, XT_CONNTRACK_STATE), &own, HOST_NEVER);
+    assert_match(conntrack(XT_CONNTRACK_STATE_INVALID, false, XT_CONNTRACK_STATE), &redirected,
+                 HOST_NEVER);
+    assert_match(
+        conntrack(XT_CONNTRACK_STATE_DNAT, false, XT_CONNTRACK_STATE | XT_CONNTRACK_STATE_ALIAS),
+        &redirected, HOST_ALWAYS);
+    assert_match(conntrack(XT_CONNTRACK_STATE_DNAT, false, XT_CONNTRACK_STATE), &own, HOST_NEVER);
+    assert_match(conntrack(0, false, XT_CONNTRACK_ORIGSRC), &redirected, HOST_BY_SOURCE);
+    assert_match(conntrack(0, false, XT_CONNTRACK_STATUS), &redirected, HOST_PERHAPS);
+}
+
+static struct nftnl_rule *multiport(uint8_t flags, bool range, bool inverted)
+{
+    struct xt_multiport_v1 info = {.flags = flags,
+                                   .count = 3,
+                                   .ports = {22, 80, 90},
+                                   .pflags = {0, range},
+                                   .invert = inverted};
+    struct nftnl_rule *rule = new_rule("INPUT", 1);
+
+    add_match(rule, "multiport", 1, &info, sizeof(info));
+    return rule;
+}
+
+static void test_ports(void **state)
+{
+    struct xt_tcp tcp = {.spts = {0, 65535}, .dpts = {80, 80}};
+    struct nftnl_rule *rule = new_rule("INPUT", 1);
+    const struct host_subject within = {.port = 85};
+
+    (void)state;
+    assert_match(multiport(XT_MULTIPORT_DESTINATION, false, false), &own, HOST_ALWAYS);
+    assert_match(multiport(XT_MULTIPORT_DESTINATION, false, false), &within, HOST_NEVER);
+    assert_match(multiport(XT_MULTIPORT_DESTINATION, true, false), &within, HOST_ALWAYS);
+    assert_match(multiport(XT_MULTIPORT_DESTINATION, false, true), &redirected, HOST_ALWAYS);
+    assert_match(multiport(XT_MULTIPORT_SOURCE, false, false), &own, HOST_PERHAPS);
+    add_match(rule, "tcp", 0, &tcp, sizeof(tcp));
+    assert_match(rule, &own, HOST_ALWAYS);
+    rule = new_rule("INPUT", 1);
+    add_match(rule, "tcp", 0, &tcp, sizeof(tcp));
+    assert_match(rule, &redirected, HOST_NEVER);
+    tcp.invflags = XT_TCP_INV_DSTPT;
+    rule = new_rule("INPUT", 1);
+    add_match(rule, "tcp", 0, &tcp, sizeof(tcp));
+    assert_match(rule, &redirected, HOST_ALWAYS);
+}
+
+static void test_others(void **state)
+{
+    static const struct {
+        const char *name;
+        enum host_match match;
+    } rows[] = {
+        {"comment", HOST_ALWAYS},    {"set", HOST_BY_SOURCE},     {"recent", HOST_BY_SOURCE},
+        {"iprange", HOST_BY_SOURCE}, {"rt", HOST_NEVER},          {"limit", HOST_PERHAPS},
+        {"conntrack", HOST_PERHAPS}, {"multiport", HOST_PERHAPS}, {"unheard-of", HOST_PERHAPS},
+    };
+    struct xt_addrtype_info_v1 local = {.dest = XT_ADDRTYPE_LOCAL};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        rule = new_rule("INPUT", 1);
+        add_match(rule, rows[i].name, 9, "cut", 4);
+        assert_match(rule, &redirected, rows[i].match);
+    }
+    rule = new_rule("INPUT", 1);
+    add_match(rule, "addrtype", 1, &local, sizeof(local));
+    assert_match(rule, &redirected, HOST_ALWAYS);
+    local.flags = XT_ADDRTYPE_INVERT_DEST;
+    rule = new_rule("INPUT", 1);
+    add_match(rule, "addrtype", 1, &local, sizeof(local));
+    assert_match(rule, &redirected, HOST_NEVER);
+    /* Also in doubt, but by source first; and an expression from the future. */
+    rule = new_rule("INPUT", 1);
+    add_match(rule, "limit", 0, "cut", 4);
+    add_source(rule);
+    assert_match(rule, &redirected, HOST_BY_SOURCE);
+    rule = new_rule("INPUT", 1);
+    add(rule, "numgen");
+    assert_match(rule, &redirected, HOST_PERHAPS);
+}
+
+static void assert_place(const struct host_table *table, uint64_t before)
+{
+    const struct host_ports ports = {.production = 80, .responder = 8402};
+    struct host_place place;
+
+    host_table_place(&place, table, "INPUT", &ports, &sets);
+    assert_int_equal(place.at_end, before == 0);
+    if (before != 0)
+        assert_int_equal(place.before, before);
+}
+
+static void test_place(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    assert_place(&table, 0);
+    rule = new_rule("INPUT", 1);
+    add_source(rule);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 2);
+    add_verdict(rule, NFT_JUMP, "f2b");
+    host_table_add(&table, rule);
+    rule = new_rule("f2b", 3);
+    add_source(rule);
+    nftnl_expr_set_str(add(rule, "target"), NFTNL_EXPR_TG_NAME, "REJECT");
+    host_table_add(&table, rule);
+    assert_place(&table, 0);
+    rule = new_rule("INPUT", 4);
+    nftnl_expr_set_str(add(rule, "target"), NFTNL_EXPR_TG_NAME, "LOG");
+    host_table_add(&table, rule);
+    assert_place(&table, 0);
+    rule = new_rule("INPUT", 5);
+    nftnl_expr_set_str(add(rule, "target"), NFTNL_EXPR_TG_NAME, "NFQUEUE");
+    host_table_add(&table, rule);
+    assert_place(&table, 5);
+    /* What is jumped to may drop anybody. */
+    rule = new_rule("f2b", 6);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 2);
+    host_table_deinit(&table);
+}
+
+/* The kernel has no loops; whoever says so is not believed, but not followed for ever either. */
+static void test_loop(void **state)
+{
+    struct host_table table = {0};
+
+    (void)state;
+    for (uint64_t i = 1; i <= 40; i++) {
+        struct nftnl_rule *rule = new_rule(i == 1 ? "INPUT" : "loop", i);
+
+        add_verdict(rule, NFT_JUMP, "loop");
+        host_table_add(&table, rule);
+    }
+    assert_place(&table, 1);
+    host_table_deinit(&table);
+}
+
+static struct nftnl_rule *commented(const char *comment, int verdict)
+{
+    struct nftnl_udata_buf *data = nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN);
+    struct nftnl_rule *rule = new_rule("INPUT", 9);
+
+    assert_non_null(data);
+    nftnl_udata_put_strz(data, NFTNL_UDATA_RULE_COMMENT, comment);
+    nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(data),
+                        nftnl_udata_buf_len(data));
+    nftnl_udata_buf_free(data);
+    add_verdict(rule, verdict, NULL);
+    return rule;
+}
+
+static void test_admission(void **state)
+{
+    static const struct {
+        const char *comment;
+        int verdict;
+        bool is;
+    } rows[] = {
+        {ADMISSION_COMMENT, NF_ACCEPT, true},
+        {ADMISSION_COMMENT, NF_DROP, false},
+        {ADMISSION_COMMENT " of another", NF_ACCEPT, false},
+        {"acme-wicket", NF_ACCEPT, false},
+    };
+    struct nftnl_rule *plain = new_rule("INPUT", 1);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct nftnl_rule *rule = commented(rows[i].comment, rows[i].verdict);
+
+        assert_int_equal(host_rule_is_admission(rule), rows[i].is);
+        nftnl_rule_free(rule);
+    }
+    add_verdict(plain, NF_ACCEPT, NULL);
+    assert_false(host_rule_is_admission(plain));
+    nftnl_rule_free(plain);
+}
+
+static void test_iptables(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule = new_rule("INPUT", 1);
+
+    (void)state;
+    add_source(rule);
+    add(rule, "counter");
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_true(host_table_is_iptables(&table, "INPUT"));
+    rule = new_rule("other", 2);
+    add(rule, "ct");
+    host_table_add(&table, rule);
+    assert_true(host_table_is_iptables(&table, "INPUT"));
+    rule = new_rule("INPUT", 3);
+    add(rule, "ct");
+    host_table_add(&table, rule);
+    assert_false(host_table_is_iptables(&table, "INPUT"));
+    host_table_deinit(&table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_conntrack), cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_others),    cmocka_unit_test(test_place),
+        cmocka_unit_test(test_loop),      cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_iptables),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
