@@ -26,18 +26,21 @@ static bool is_message(const struct nlmsghdr *header, uint16_t type)
     return header->nlmsg_type == (NFNL_SUBSYS_NFTABLES << 8 | type);
 }
 
-/* Begins a query about `chain`, or about everything; NULL when out of memory. */
+/* Instead of a chain: all of them, of every family and table. */
+static const struct config_chain everything;
+
+/* Begins a query about `chain`; NULL when out of memory. */
 static struct nlmsghdr *begin_query(struct batch *batch, uint16_t type, uint16_t flags,
                                     const struct config_chain *chain)
 {
     struct nlmsghdr *header;
 
     batch_init(batch, BATCH_QUERY);
-    header = batch_begin_message(batch, type, flags, BATCH_ROOM,
-                                 (struct batch_object){.kind = "chain", .admits = chain});
+    header = batch_begin_message(
+        batch, type, flags, BATCH_ROOM,
+        (struct batch_object){.kind = "chain", .admits = chain->table[0] ? chain : NULL});
     if (header)
-        ((struct nfgenmsg *)mnl_nlmsg_get_payload(header))->nfgen_family =
-            chain ? admission_family(chain) : NFPROTO_UNSPEC;
+        ((struct nfgenmsg *)mnl_nlmsg_get_payload(header))->nfgen_family = admission_family(chain);
     return header;
 }
 
@@ -64,7 +67,7 @@ int admission_begin(struct transport *transport, struct batch *batch, struct fai
     struct batch query;
     uint32_t id = 0;
 
-    if (begin_query(&query, NFT_MSG_GETGEN, NLM_F_ACK, NULL))
+    if (begin_query(&query, NFT_MSG_GETGEN, NLM_F_ACK, &everything))
         batch_end_message(&query);
     int outcome = transport_query(transport, &query, take_generation, &id, failure);
     batch_deinit(&query);
@@ -167,7 +170,7 @@ static void take_rule(const struct nlmsghdr *header, void *context)
         table->out_of_memory = true;
 }
 
-/* Of one table, or of all when `chain` is NULL. */
+/* Of one table, or of everything. */
 static int read_rules_once(struct transport *transport, const struct config_chain *chain,
                            struct host_table *table, struct failure *failure)
 {
@@ -176,7 +179,7 @@ static int read_rules_once(struct transport *transport, const struct config_chai
     struct nlmsghdr *header = begin_query(&query, NFT_MSG_GETRULE, NLM_F_DUMP, chain);
 
     if (asked && header) {
-        if (chain)
+        if (chain->table[0])
             nftnl_rule_set_str(asked, NFTNL_RULE_TABLE, chain->table);
         nftnl_rule_nlmsg_build_payload(header, asked);
         batch_end_message(&query);
@@ -333,7 +336,7 @@ int admission_find_all(struct transport *transport, struct admission_leftovers *
     bool enough = true;
 
     *out = (struct admission_leftovers){0};
-    if (read_rules(transport, NULL, &table, failure) < 0)
+    if (read_rules(transport, &everything, &table, failure) < 0)
         return -1;
     for (size_t i = 0; i < table.count && enough; i++)
         if (host_rule_is_admission(table.rules[i]))

@@ -22,7 +22,9 @@ uint8_t admission_family(const struct config_chain *chain)
 {
     if (strcmp(chain->family, "ip") == 0)
         return NFPROTO_IPV4;
-    return strcmp(chain->family, "ip6") == 0 ? NFPROTO_IPV6 : NFPROTO_INET;
+    if (strcmp(chain->family, "ip6") == 0)
+        return NFPROTO_IPV6;
+    return chain->family[0] ? NFPROTO_INET : NFPROTO_UNSPEC;
 }
 
 /* -m conntrack --ctstate DNAT */

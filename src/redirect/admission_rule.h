@@ -18,5 +18,5 @@ void admission_rule_add(struct batch *batch, const struct config_chain *chain,
                         const struct host_place *place, uint16_t port, bool iptables);
 void admission_rule_delete(struct batch *batch, const struct config_chain *chain, uint64_t handle);
 
-/* The family of that name, NFPROTO_*. */
+/* The family of that name, NFPROTO_*; of none, any. */
 uint8_t admission_family(const struct config_chain *chain);

@@ -5,6 +5,7 @@
 
 #include "redirect/transport.h"
 #include "unit.h"
+#include "wicket/config.h"
 
 struct expectation {
     struct failure failure;
@@ -12,16 +13,20 @@ struct expectation {
     const char *text; /* the whole of it */
 };
 
+static const struct config_chain theirs = {"inet", "firewalld", "filter_INPUT"};
+
 static const struct expectation expectations[] = {
     {{.kind = FAILURE_KERNEL, .number = EPERM, .refused = true},
      EX_NOPERM,
      "table inet wicket: Operation not permitted: wicket-keeper needs CAP_NET_ADMIN in this "
      "network namespace"},
-    {{.kind = FAILURE_KERNEL, .number = EPERM, .object = {"set", "ports", NULL}},
+    {{.kind = FAILURE_KERNEL, .number = EPERM, .object = {.kind = "set", .name = "ports"}},
      EX_CANTCREAT,
      "set ports of table inet wicket: Operation not permitted: the table is owned by another "
      "program"},
-    {{.kind = FAILURE_KERNEL, .number = ENOENT, .object = {"chain", "output", "nft_chain_nat"}},
+    {{.kind = FAILURE_KERNEL,
+      .number = ENOENT,
+      .object = {.kind = "chain", .name = "output", .modules = "nft_chain_nat"}},
      EX_UNAVAILABLE,
      "chain output of table inet wicket: No such file or directory: the kernel lacks nftables "
      "support for it (modules nft_chain_nat)"},
@@ -29,18 +34,18 @@ static const struct expectation expectations[] = {
      EX_UNAVAILABLE,
      "table inet wicket: Operation not supported: the kernel lacks nftables (module "
      "nf_tables)"},
-    {{.kind = FAILURE_KERNEL, .number = ENOENT, .object = {"set", "ports", NULL}},
+    {{.kind = FAILURE_KERNEL, .number = ENOENT, .object = {.kind = "set", .name = "ports"}},
      EX_UNAVAILABLE,
      "set ports of table inet wicket: No such file or directory: somebody deleted it"},
     {{.kind = FAILURE_KERNEL, .number = EEXIST, .object = {.kind = "table"}},
      EX_CANTCREAT,
      "table inet wicket: File exists: somebody else creates it"},
-    {{.kind = FAILURE_KERNEL, .number = ENOMEM, .object = {"set", "ports", NULL}},
+    {{.kind = FAILURE_KERNEL, .number = ENOMEM, .object = {.kind = "set", .name = "ports"}},
      EX_TEMPFAIL,
      "set ports of table inet wicket: Cannot allocate memory: try again"},
     {{.kind = FAILURE_KERNEL,
       .number = ERANGE,
-      .object = {"rule of chain", "input", NULL},
+      .object = {.kind = "rule of chain", .name = "input"},
       .text = "out of bounds"},
      EX_OSERR,
      "rule of chain input of table inet wicket: Numerical result out of range (out of bounds)"},
@@ -51,6 +56,20 @@ static const struct expectation expectations[] = {
      EX_UNAVAILABLE,
      "table inet wicket: netlink send: Message too long: the ruleset is too large for the "
      "socket's send buffer: give fewer redirect.sources, or raise net.core.wmem_max"},
+    {{.kind = FAILURE_KERNEL,
+      .number = EPERM,
+      .object = {.kind = "rule of chain", .admits = &theirs}},
+     EX_CONFIG,
+     "redirect.admit: chain inet firewalld filter_INPUT: Operation not permitted: the table "
+     "belongs "
+     "to another program, which alone may change it: leave the chain out, and let that program let "
+     "in what has \"ct status dnat\" (README, \"Behind a firewall\")"},
+    {{.kind = FAILURE_KERNEL, .number = ENOMEM, .query = true, .object = {.admits = &theirs}},
+     EX_TEMPFAIL,
+     "redirect.admit: chain inet firewalld filter_INPUT: Cannot allocate memory: try again"},
+    {{.kind = FAILURE_TOLD, .told = {.exit_code = EX_CONFIG, .text = "no such chain"}},
+     EX_CONFIG,
+     "no such chain"},
     {{.kind = FAILURE_TIMEOUT},
      EX_TEMPFAIL,
      "table inet wicket: no answer from the kernel within 1000 ms: try again"},
