@@ -74,6 +74,9 @@ static void write_scope(FILE *out, const json_t *root)
     for (size_t i = 0; i < json_array_size(admitted); i++) {
         const json_t *chain = json_array_get(admitted, i);
         char text[LINE_MAX_BYTES];
+        if (!json_is_string(chain)) {
+            continue;
+        }
         escape_copy(text, sizeof text, json_string_value(chain), json_string_length(chain));
         fprintf(out, "admitted: this host's chain %s lets in what is redirected\n", text);
     }

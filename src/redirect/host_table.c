@@ -13,8 +13,8 @@
 
 /* The kernel lets chains jump 16 deep. */
 #define DEPTH_MAX 16
-/* Rules looked at for one place: jumps that meet again are walked again. */
-#define STEPS_MAX 100000
+/* Rules passed for one place, of whatever chain: jumps that meet again are walked again. */
+#define STEPS_MAX 5000000
 
 void host_table_add(struct host_table *table, struct nftnl_rule *rule)
 {
@@ -87,10 +87,10 @@ static bool may_drop(struct walk *walk, const char *chain, unsigned int depth)
         const struct nftnl_rule *rule = walk->table->rules[i];
         struct host_judgement judgement;
 
-        if (!host_rule_is_of(rule, chain))
-            continue;
         if (depth > DEPTH_MAX || walk->steps++ > STEPS_MAX)
             return true;
+        if (!host_rule_is_of(rule, chain))
+            continue;
         host_rule_judge(&judgement, rule, &walk->redirected, walk->sets);
         if (rule_may_drop(walk, &judgement, depth))
             return true;

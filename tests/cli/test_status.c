@@ -236,6 +236,36 @@ static void test_refused(void **state)
     }
 }
 
+static void test_scope(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *text;
+    } rows[] = {
+        {"\"admitted\":[\"inet filter input\",7,\"ip \\u001b INPUT\"],\"sources\":null",
+         "admitted: this host's chain inet filter input lets in what is redirected\n"},
+        {"\"admitted\":[\"inet filter input\",7,\"ip \\u001b INPUT\"]",
+         "chain ip \\x1b INPUT lets"},
+        {"\"sources\":{\"count\":1,\"file\":null,\"refused\":null}",
+         "sources: only connections from 1 network are redirected\n"},
+        {"\"sources\":{\"count\":0,\"file\":\"/etc/list\",\"refused\":\"/etc/list:3: bad\"}",
+         "sources: none: nobody is redirected; file /etc/list\n"
+         "TROUBLE: the sources before stay in force: /etc/list:3: bad\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct error error = {0};
+        char json[512];
+        snprintf(json, sizeof json, "{\"version\":1,\"running\":true,\"state\":\"armed\",%s}",
+                 rows[i].json);
+        char *text = render(json, strlen(json), &error);
+        assert_non_null(text);
+        if (strstr(text, rows[i].text) == NULL) {
+            fail_msg("\"%s\" was to be in: %s", rows[i].text, text);
+        }
+        free(text);
+    }
+}
+
 static void test_token_among_the_reasons(void **state)
 {
     (void)state;
@@ -258,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_hostile_strings),
         cmocka_unit_test(test_long_strings_are_cut),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_scope),
         cmocka_unit_test(test_token_among_the_reasons),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

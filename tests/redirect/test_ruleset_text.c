@@ -109,6 +109,40 @@ static void test_ports_and_name(void **state)
     free(text);
 }
 
+/* What a window adds elsewhere, and only an open one. */
+static void test_admissions(void **state)
+{
+    struct config_chain chains[] = {{"inet", "filter", "input"}, {"ip6", "filter", "INPUT"}};
+
+    (void)state;
+    for (int lease = 0; lease < 2; lease++) {
+        struct config config;
+        char *text = NULL;
+        size_t length;
+        FILE *stream = open_memstream(&text, &length);
+
+        assert_non_null(stream);
+        sample_defaults(&config);
+        config.redirect.admit = chains;
+        config.redirect.admit_count = 2;
+        assert_int_equal(redirect_write_text(stream, &config, "wicket", true, lease == 1, NULL), 0);
+        fclose(stream);
+        const char *behind = strstr(text, "\n}\n");
+        assert_non_null(behind);
+        assert_string_equal(
+            behind + 3,
+            lease == 0
+                ? ""
+                : "\n# in the host's own firewall; behind its rules that ban by address, "
+                  "wherever those are\n"
+                  "insert rule inet filter input ct status dnat tcp dport 8402 accept comment "
+                  "\"acme-wicket admission\"\n"
+                  "insert rule ip6 filter INPUT ct status dnat tcp dport 8402 accept comment "
+                  "\"acme-wicket admission\"\n");
+        free(text);
+    }
+}
+
 static void test_full_disk(void **state)
 {
     FILE *stream = fopen("/dev/full", "we");
@@ -147,9 +181,8 @@ static int write_all(void)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_ports_and_name),
+        cmocka_unit_test(test_golden),         cmocka_unit_test(test_options),
+        cmocka_unit_test(test_ports_and_name), cmocka_unit_test(test_admissions),
         cmocka_unit_test(test_full_disk),
     };
 
