@@ -21,9 +21,7 @@ ROUTES = [(VISITORS4[0], HOST4), (VISITORS4[1], HOST4), (VISITORS6[0], HOST6)]
 
 
 def blocks(kind):
-    found = re.findall(
-        rf"^<!-- {kind}: (\w+) -->\n\n((?:(?:    .*)?\n)+)", README, re.MULTILINE
-    )
+    found = re.findall(rf"^<!-- {kind}: (\w+) -->\n\n((?:(?:    .*)?\n)+)", README, re.MULTILINE)
     assert len(found) == len(dict(found)) == README.count(f"<!-- {kind}:")
     return {name: re.sub("^    ", "", text, flags=re.MULTILINE) for name, text in found}
 

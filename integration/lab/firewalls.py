@@ -50,9 +50,7 @@ class Nftables:
 
     def ban(self, address):
         family = 6 if ":" in address else 4
-        self.lab.host.run(
-            "nft", f"add element inet filter banned{family} {{ {address} }}"
-        )
+        self.lab.host.run("nft", f"add element inet filter banned{family} {{ {address} }}")
 
     def rules(self):
         """Everything it holds, less what counts."""
@@ -68,7 +66,9 @@ class Nftables:
 class Iptables:
     """iptables over nf_tables, with the chains that Docker and fail2ban add."""
 
-    chains = "[{family: ip, table: filter, chain: INPUT}, {family: ip6, table: filter, chain: INPUT}]"
+    chains = (
+        "[{family: ip, table: filter, chain: INPUT}, {family: ip6, table: filter, chain: INPUT}]"
+    )
 
     def __init__(self, lab):
         self.lab = lab
@@ -148,7 +148,9 @@ class Firewalld:
             "echo 'messagebus:x:100:' >>/etc/group\n"
             "mkdir -p /run/dbus\n",
         )
-        bus = lab.host.start("dbus-daemon", "--system", "--nofork", "--nopidfile", "--print-address")
+        bus = lab.host.start(
+            "dbus-daemon", "--system", "--nofork", "--nopidfile", "--print-address"
+        )
         bus.output.wait_for("unix:path=")
         # It answers once it has set itself up, and tells the bus that it is there.
         watcher = lab.host.start(
