@@ -111,7 +111,7 @@ static int redirect_read_table(struct redirect *redirect, struct table_state *st
 static bool owner_is_unknown(const struct failure *failure)
 {
     return failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
-           (failure->number == EOPNOTSUPP || failure->number == EINVAL);
+           !failure->object.admits && (failure->number == EOPNOTSUPP || failure->number == EINVAL);
 }
 
 /* Whether a table came or went, or an admission's chain changed, between the look at it and the
@@ -120,7 +120,7 @@ static bool table_has_changed(const struct failure *failure)
 {
     return admission_is_outdated(failure) ||
            (failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
-            (failure->number == EEXIST || failure->number == ENOENT));
+            !failure->object.admits && (failure->number == EEXIST || failure->number == ENOENT));
 }
 
 /* What the table begins with. */
