@@ -17,6 +17,7 @@
 
 #include "redirect/expression.h"
 #include "redirect/expression_build.h"
+#include "redirect/expression_tproxy.h"
 #include "redirect/redirect.h"
 
 /* In every network namespace. */
@@ -35,7 +36,7 @@ static void add_iifname_in(struct builder *builder, const char *set)
     add_lookup(builder, set);
 }
 
-/* iif != lo, oif lo, oif != lo */
+/* iif lo, iif != lo, oif lo, oif != lo */
 static void add_loopback(struct builder *builder, uint32_t key, uint32_t operation)
 {
     static const uint32_t loopback = LOOPBACK_INDEX;
@@ -56,11 +57,7 @@ static void add_source(struct builder *builder, uint8_t family)
 /* ip daddr @SET, ip6 daddr @SET */
 static void add_destination_in(struct builder *builder, uint8_t family, const char *set)
 {
-    match_family(builder, family);
-    if (family == NFPROTO_IPV4)
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
-    else
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_dst), 16);
+    add_destination(builder, family);
     add_lookup(builder, set);
 }
 
@@ -112,27 +109,26 @@ static void add_port_in(struct builder *builder, size_t offset, const char *set)
     add_lookup(builder, set);
 }
 
-/* tcp dport PORT */
-static void add_dport(struct builder *builder, uint16_t port)
+/* tcp dport PORT, tcp dport != PORT */
+static void add_dport(struct builder *builder, uint32_t operation, uint16_t port)
 {
     uint16_t network = htons(port);
 
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, dest),
                 sizeof(network));
-    add_compare(builder, NFT_CMP_EQ, &network, sizeof(network));
+    add_compare(builder, operation, &network, sizeof(network));
 }
 
-/* tcp flags & (fin | syn | rst | ack) == syn, … != syn */
-static void add_syn(struct builder *builder, uint32_t operation)
+/* tcp flags & (fin | syn | rst | ack) == FLAG, … != FLAG */
+static void add_flag(struct builder *builder, uint32_t operation, uint8_t flag)
 {
     static const uint8_t mask = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK;
-    static const uint8_t syn = TCP_SYN;
 
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(mask));
     add_mask(builder, &mask, sizeof(mask));
-    add_compare(builder, operation, &syn, sizeof(syn));
+    add_compare(builder, operation, &flag, sizeof(flag));
 }
 
 /* ct status & MASK OP VALUE */
@@ -235,6 +231,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_IIFNAME_IN:
         add_iifname_in(builder, statement->set);
         break;
+    case RULESET_LOOPBACK:
+        add_loopback(builder, NFT_META_IIF, NFT_CMP_EQ);
+        break;
     case RULESET_NOT_LOOPBACK:
         add_loopback(builder, NFT_META_IIF, NFT_CMP_NEQ);
         break;
@@ -272,13 +271,19 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_port_in(builder, offsetof(struct tcphdr, dest), statement->set);
         break;
     case RULESET_DPORT:
-        add_dport(builder, statement->port);
+        add_dport(builder, NFT_CMP_EQ, statement->port);
+        break;
+    case RULESET_NOT_DPORT:
+        add_dport(builder, NFT_CMP_NEQ, statement->port);
         break;
     case RULESET_SYN:
-        add_syn(builder, NFT_CMP_EQ);
+        add_flag(builder, NFT_CMP_EQ, TCP_SYN);
         break;
     case RULESET_NOT_SYN:
-        add_syn(builder, NFT_CMP_NEQ);
+        add_flag(builder, NFT_CMP_NEQ, TCP_SYN);
+        break;
+    case RULESET_ACK:
+        add_flag(builder, NFT_CMP_EQ, TCP_ACK);
         break;
     case RULESET_UPSTREAM:
         add_upstream(builder, NFT_CMP_EQ);
@@ -310,6 +315,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_DELETE_SADDR6:
         add_source_change(builder, NFPROTO_IPV6, NFT_DYNSET_OP_DELETE, statement->set);
         break;
+    case RULESET_UPDATE_DPORT:
+        add_dport_update(builder, statement->set);
+        break;
     case RULESET_CT_TIMEOUT:
         add_ct_timeout(builder, statement->set);
         break;
@@ -318,6 +326,21 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         break;
     case RULESET_REDIRECT:
         add_redirect(builder, statement->port);
+        break;
+    case RULESET_TPROXY:
+        add_tproxy(builder, NFPROTO_UNSPEC, statement->port);
+        break;
+    case RULESET_TPROXY4:
+        add_tproxy(builder, NFPROTO_IPV4, statement->port);
+        break;
+    case RULESET_TPROXY6:
+        add_tproxy(builder, NFPROTO_IPV6, statement->port);
+        break;
+    case RULESET_DNAT_SAME4:
+        add_dnat_same(builder, NFPROTO_IPV4);
+        break;
+    case RULESET_DNAT_SAME6:
+        add_dnat_same(builder, NFPROTO_IPV6);
         break;
     case RULESET_SNAT4:
         add_snat(builder, NFPROTO_IPV4, statement->set);

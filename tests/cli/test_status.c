@@ -73,7 +73,8 @@ static void test_armed(void **state)
 static void test_open_with_everything(void **state)
 {
     (void)state;
-    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"config\":\"/e/w.yaml\","
+    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"method\":\"tproxy\","
+          "\"config\":\"/e/w.yaml\","
           "\"state\":\"open\",\"owned_table\":false,\"responder\":\"ready\","
           "\"trouble\":\"redirected connections do not arrive\","
           "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000,"

@@ -11,6 +11,7 @@ struct sample {
     const char *sources;
     size_t many; /* so many sources more, half of them IPv6 */
     bool local;
+    enum config_method method;        /* redirect unless given */
     enum config_other_requests other; /* pass unless given */
 };
 
