@@ -45,15 +45,6 @@ static void add_loopback(struct builder *builder, uint32_t key, uint32_t operati
     add_compare(builder, operation, &loopback, sizeof(loopback));
 }
 
-static void add_source(struct builder *builder, uint8_t family)
-{
-    match_family(builder, family);
-    if (family == NFPROTO_IPV4)
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
-    else
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_src), 16);
-}
-
 /* ip daddr @SET, ip6 daddr @SET */
 static void add_destination_in(struct builder *builder, uint8_t family, const char *set)
 {
@@ -66,17 +57,6 @@ static void add_source_in(struct builder *builder, uint8_t family, const char *s
 {
     add_source(builder, family);
     add_lookup(builder, set);
-}
-
-/* ip saddr . tcp sport, ip6 saddr . tcp sport: from register 1 on, each part padded to four bytes
- */
-static void add_socket(struct builder *builder, uint8_t family)
-{
-    match_family(builder, family);
-    match_tcp(builder);
-    add_source(builder, family);
-    add_payload_to(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, source),
-                   sizeof(uint16_t), family == NFPROTO_IPV4 ? NFT_REG32_01 : NFT_REG_2);
 }
 
 /* meta priority REDIRECT_PRIORITY, meta priority != … */
@@ -165,15 +145,8 @@ static void add_ct_dport(struct builder *builder, uint16_t port)
 static void add_source_change(struct builder *builder, uint8_t family, uint32_t operation,
                               const char *set)
 {
-    struct nftnl_expr *e;
-
     add_source(builder, family);
-    e = expression_add(builder, "dynset");
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    add_set_change(builder, operation, set);
 }
 
 /* ct timeout set "NAME" */
@@ -264,6 +237,12 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_SADDR_REAL:
         add_fib_type(builder, NFTA_FIB_F_SADDR, RTN_UNICAST);
         break;
+    case RULESET_SOCKET4_IN:
+        add_socket_in(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_SOCKET6_IN:
+        add_socket_in(builder, NFPROTO_IPV6, statement->set);
+        break;
     case RULESET_SPORT_IN:
         add_port_in(builder, offsetof(struct tcphdr, source), statement->set);
         break;
@@ -317,6 +296,12 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         break;
     case RULESET_UPDATE_DPORT:
         add_dport_update(builder, statement->set);
+        break;
+    case RULESET_UPDATE_SOCKET4:
+        add_socket_update(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_UPDATE_SOCKET6:
+        add_socket_update(builder, NFPROTO_IPV6, statement->set);
         break;
     case RULESET_CT_TIMEOUT:
         add_ct_timeout(builder, statement->set);

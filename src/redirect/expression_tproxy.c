@@ -2,23 +2,12 @@
 #include "redirect/expression_tproxy.h"
 
 #include <netinet/in.h>
-#include <netinet/ip.h>
-#include <netinet/ip6.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 
 #include <libnftnl/expr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-
-void add_destination(struct builder *builder, uint8_t family)
-{
-    match_family(builder, family);
-    if (family == NFPROTO_IPV4)
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
-    else
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_dst), 16);
-}
 
 void add_tproxy(struct builder *builder, uint8_t family, uint16_t port)
 {
@@ -53,15 +42,20 @@ void add_dnat_same(struct builder *builder, uint8_t family)
 
 void add_dport_update(struct builder *builder, const char *set)
 {
-    struct nftnl_expr *e;
-
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, dest),
                 sizeof(uint16_t));
-    e = expression_add(builder, "dynset");
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    add_set_change(builder, NFT_DYNSET_OP_UPDATE, set);
+}
+
+void add_socket_in(struct builder *builder, uint8_t family, const char *set)
+{
+    add_socket(builder, family);
+    add_lookup(builder, set);
+}
+
+void add_socket_update(struct builder *builder, uint8_t family, const char *set)
+{
+    add_socket(builder, family);
+    add_set_change(builder, NFT_DYNSET_OP_UPDATE, set);
 }

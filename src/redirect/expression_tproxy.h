@@ -5,11 +5,13 @@
 
 /* The expressions of redirect.method tproxy; see expression_build.h. */
 
-/* [ payload load the destination address => reg 1 ], of the family, which is matched */
-void add_destination(struct builder *builder, uint8_t family);
 /* tproxy to :PORT, tproxy ip to :PORT, tproxy ip6 to :PORT */
 void add_tproxy(struct builder *builder, uint8_t family, uint16_t port);
 /* dnat ip to ip daddr, dnat ip6 to ip6 daddr */
 void add_dnat_same(struct builder *builder, uint8_t family);
 /* update @SET { tcp dport } */
 void add_dport_update(struct builder *builder, const char *set);
+/* ip saddr . tcp sport @SET, ip6 saddr . tcp sport @SET */
+void add_socket_in(struct builder *builder, uint8_t family, const char *set);
+/* update @SET { ip saddr . tcp sport }, update @SET { ip6 saddr . tcp sport } */
+void add_socket_update(struct builder *builder, uint8_t family, const char *set);

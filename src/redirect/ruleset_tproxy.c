@@ -15,56 +15,102 @@
 /* The vocabulary of an address family. */
 struct family {
     enum ruleset_statement_type tproxy, dnat_same, add_source, delete_source;
+    enum ruleset_statement_type socket_in, update_socket;
     const char *redirected, *arrived; /* tags */
-    const char *missing;
+    const char *missing, *taken;      /* sets */
+    enum ruleset_key socket;
 };
 
 #define FAMILIES 2
 
 static const struct family families[FAMILIES] = {
-    {RULESET_TPROXY4, RULESET_DNAT_SAME4, RULESET_ADD_SADDR4, RULESET_DELETE_SADDR4,
-     RULESET_TAG_REDIRECTED4, RULESET_TAG_ARRIVED4, RULESET_SET_MISSING4},
-    {RULESET_TPROXY6, RULESET_DNAT_SAME6, RULESET_ADD_SADDR6, RULESET_DELETE_SADDR6,
-     RULESET_TAG_REDIRECTED6, RULESET_TAG_ARRIVED6, RULESET_SET_MISSING6},
+    {.tproxy = RULESET_TPROXY4,
+     .dnat_same = RULESET_DNAT_SAME4,
+     .add_source = RULESET_ADD_SADDR4,
+     .delete_source = RULESET_DELETE_SADDR4,
+     .socket_in = RULESET_SOCKET4_IN,
+     .update_socket = RULESET_UPDATE_SOCKET4,
+     .redirected = RULESET_TAG_REDIRECTED4,
+     .arrived = RULESET_TAG_ARRIVED4,
+     .missing = RULESET_SET_MISSING4,
+     .taken = RULESET_SET_TAKEN4,
+     .socket = RULESET_KEY_IPV4_PORT},
+    {.tproxy = RULESET_TPROXY6,
+     .dnat_same = RULESET_DNAT_SAME6,
+     .add_source = RULESET_ADD_SADDR6,
+     .delete_source = RULESET_DELETE_SADDR6,
+     .socket_in = RULESET_SOCKET6_IN,
+     .update_socket = RULESET_UPDATE_SOCKET6,
+     .redirected = RULESET_TAG_REDIRECTED6,
+     .arrived = RULESET_TAG_ARRIVED6,
+     .missing = RULESET_SET_MISSING6,
+     .taken = RULESET_SET_TAKEN6,
+     .socket = RULESET_KEY_IPV6_PORT},
 };
 
-/* Only what the listener takes is counted, and notes that the handshake may go on after the lease.
- * The source comes last: that the set is full ends the rule. */
-static void add_outside(struct ruleset *ruleset, struct ruleset_chain *chain,
-                        const struct config *config, const struct scope *scope, size_t family)
+static struct ruleset_rule *add_outside(struct ruleset_chain *chain, const struct scope *scope,
+                                        size_t family, const char *comment)
 {
-    const struct ruleset_set *missing = ruleset_add_missing(ruleset, family);
-    struct ruleset_rule *rule = chain_add_rule(chain, families[family].redirected);
+    struct ruleset_rule *rule = chain_add_rule(chain, comment);
 
     rule_add_plain(rule, RULESET_NOT_LOOPBACK);
     rule_add_scope(rule, scope, family);
+    return rule;
+}
+
+/* Only what the listener takes is counted. The source comes last: that the set is full ends the
+ * rule. */
+static void add_first(struct ruleset *ruleset, struct ruleset_chain *chain,
+                      const struct config *config, const struct scope *scope, size_t family)
+{
+    const struct ruleset_set *missing = ruleset_add_missing(ruleset, family);
+    struct ruleset_rule *rule = add_outside(chain, scope, family, families[family].redirected);
+
     rule_add_first_packet(rule);
     rule_add_port(rule, families[family].tproxy, config->responder.port);
     rule_add_plain(rule, RULESET_COUNTER);
-    rule_add_set(rule, RULESET_UPDATE_DPORT, RULESET_SET_ANSWERING);
     rule_add_set(rule, families[family].add_source, missing->name);
 }
 
-/* Of a handshake that was answered with a SYN cookie the kernel remembers nothing: the packet that
- * ends it belongs to nobody, and production's listener would reset it. One that belongs to a
- * connection of this host is not handed to the listener. */
-static void rule_add_answer(struct ruleset_rule *rule, enum ruleset_statement_type tproxy,
-                            const struct config *config)
+/*
+ * Of a handshake that was answered with a SYN cookie the kernel remembers nothing: the packet that
+ * ends it belongs to nobody, and production's listener would reset it. So who has begun one with
+ * the responder is noted, and ends it there, also after the lease; and no other, whose cookie is
+ * production's. In a flood there are too many to be noted: then whoever ends one while there is a
+ * lease is taken to have begun it here. A packet of a connection that exists goes there in any
+ * case.
+ */
+static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
+                        const struct config *config, const struct scope *scope, size_t family)
 {
-    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_ANSWERING);
+    struct ruleset_set *taken =
+        ruleset_add_set(ruleset, families[family].taken, families[family].socket,
+                        "who was redirected and may have been answered with a SYN cookie");
+    struct ruleset_rule *rule = add_outside(chain, scope, family, NULL);
+
+    taken->timeout = true;
+    taken->size_max = RULESET_TAKEN_MAX;
+    taken->timeout_ms = RULESET_TAKEN_MS;
+    rule_add_first_packet(rule);
+    rule_add_set(rule, families[family].update_socket, taken->name);
+    rule_add_plain(rule, RULESET_RETURN);
+
+    rule = add_outside(chain, scope, family, NULL);
+    rule_add_first_packet(rule);
+    rule_add_set(rule, RULESET_UPDATE_DPORT, RULESET_SET_CROWDED);
+
+    rule = add_outside(chain, scope, family, NULL);
     rule_add_plain(rule, RULESET_ACK);
+    rule_add_set(rule, families[family].socket_in, taken->name);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
-    rule_add_port(rule, tproxy, config->responder.port);
-}
+    rule_add_port(rule, families[family].tproxy, config->responder.port);
 
-static void add_outside_answers(struct ruleset_chain *chain, const struct config *config,
-                                const struct scope *scope, size_t family)
-{
-    struct ruleset_rule *rule = chain_add_rule(chain, NULL);
-
-    rule_add_plain(rule, RULESET_NOT_LOOPBACK);
-    rule_add_scope(rule, scope, family);
-    rule_add_answer(rule, families[family].tproxy, config);
+    rule = add_outside(chain, scope, family, NULL);
+    rule_add_plain(rule, RULESET_ACK);
+    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
+    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_CROWDED);
+    rule_add_plain(rule, RULESET_DADDR_LOCAL);
+    rule_add_port(rule, families[family].tproxy, config->responder.port);
 }
 
 /* This host's own: the self-check, or with `local` everybody but the upstream sockets. */
@@ -77,21 +123,19 @@ static void rule_add_own(struct ruleset_rule *rule, const struct config *config)
         rule_add_plain(rule, RULESET_NOT_UPSTREAM);
 }
 
-static void add_own(struct ruleset_chain *chain, const struct config *config)
+/* First packets, and those that bring a cookie back: nothing lies between them here. */
+static void add_own(struct ruleset_chain *chain, const struct config *config,
+                    enum ruleset_statement_type packet, const char *comment)
 {
-    struct ruleset_rule *rule = chain_add_rule(chain, RULESET_TAG_PROBED);
+    struct ruleset_rule *rule = chain_add_rule(chain, comment);
 
     rule_add_own(rule, config);
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
-    rule_add_plain(rule, RULESET_SYN);
+    rule_add_plain(rule, packet);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, RULESET_TPROXY, config->responder.port);
-    rule_add_plain(rule, RULESET_COUNTER);
-    rule_add_set(rule, RULESET_UPDATE_DPORT, RULESET_SET_ANSWERING);
-
-    rule = chain_add_rule(chain, NULL);
-    rule_add_own(rule, config);
-    rule_add_answer(rule, RULESET_TPROXY, config);
+    if (comment)
+        rule_add_plain(rule, RULESET_COUNTER);
 }
 
 static void add_prerouting(struct ruleset *ruleset, const struct config *config,
@@ -104,15 +148,15 @@ static void add_prerouting(struct ruleset *ruleset, const struct config *config,
                                        "and of this host's own the self-check",
                                .hook = RULESET_HOOK_PREROUTING,
                                .priority = PRIORITY_TPROXY});
-    struct ruleset_set *answering =
-        ruleset_add_set(ruleset, RULESET_SET_ANSWERING, RULESET_KEY_PORT,
-                        "the port, for as long as SYN cookies of the responder's may come back");
+    struct ruleset_set *crowded =
+        ruleset_add_set(ruleset, RULESET_SET_CROWDED, RULESET_KEY_PORT,
+                        "the port, while there are more of them than can be noted");
 
     if (config->redirect.local)
         chain->note = "new connections, this host's own too, while there is a lease";
-    answering->timeout = true;
-    answering->size_max = RULESET_ANSWERING_MAX;
-    answering->timeout_ms = RULESET_ANSWERING_MS;
+    crowded->timeout = true;
+    crowded->size_max = RULESET_CROWDED_MAX;
+    crowded->timeout_ms = RULESET_TAKEN_MS;
 
     /* A filter chain sees every packet: most others leave it at the first rule. */
     struct ruleset_rule *rule = chain_add_rule(chain, NULL);
@@ -122,10 +166,11 @@ static void add_prerouting(struct ruleset *ruleset, const struct config *config,
     for (size_t i = 0; i < FAMILIES; i++) {
         if (!scope_has_family(scope, i))
             continue;
-        add_outside(ruleset, chain, config, scope, i);
-        add_outside_answers(chain, config, scope, i);
+        add_first(ruleset, chain, config, scope, i);
+        add_cookies(ruleset, chain, config, scope, i);
     }
-    add_own(chain, config);
+    add_own(chain, config, RULESET_SYN, RULESET_TAG_PROBED);
+    add_own(chain, config, RULESET_ACK, NULL);
 }
 
 /* Where there is NAT for the pass, others' DNAT of the same packets would come first. It does not
@@ -142,9 +187,7 @@ static void add_kept(struct ruleset *ruleset, const struct scope *scope)
     for (size_t i = 0; i < FAMILIES; i++) {
         if (!scope_has_family(scope, i))
             continue;
-        struct ruleset_rule *rule = chain_add_rule(chain, NULL);
-        rule_add_plain(rule, RULESET_NOT_LOOPBACK);
-        rule_add_scope(rule, scope, i);
+        struct ruleset_rule *rule = add_outside(chain, scope, i, NULL);
         rule_add_first_packet(rule);
         rule_add_plain(rule, families[i].dnat_same);
     }
@@ -160,7 +203,8 @@ static void add_output(struct ruleset *ruleset)
                                         .priority = RULESET_PRIORITY_NAT}));
 }
 
-/* Nobody from outside has business with that port: what is redirected has another. */
+/* Nobody from outside begins a connection to that port: what is redirected has another. One that
+ * was rewritten by the other method, before the configuration was read afresh, goes on. */
 static void add_guard(struct ruleset *ruleset, const struct config *config)
 {
     struct ruleset_chain *chain = ruleset_add_chain(
@@ -172,11 +216,12 @@ static void add_guard(struct ruleset *ruleset, const struct config *config)
 
     rule_add_plain(rule, RULESET_NOT_LOOPBACK);
     rule_add_port(rule, RULESET_DPORT, config->responder.port);
+    rule_add_plain(rule, RULESET_SYN);
     rule_add_plain(rule, RULESET_COUNTER);
     rule_add_plain(rule, RULESET_DROP);
 }
 
-/* First packets, as many of each connection as are counted where they are redirected. */
+/* The very packets that are counted where they are redirected. */
 static void add_arrived(struct ruleset *ruleset, const struct scope *scope)
 {
     struct ruleset_chain *chain = ruleset_add_chain(
@@ -188,11 +233,8 @@ static void add_arrived(struct ruleset *ruleset, const struct scope *scope)
     for (size_t i = 0; i < FAMILIES; i++) {
         if (!scope_has_family(scope, i))
             continue;
-        struct ruleset_rule *rule = chain_add_rule(chain, families[i].arrived);
-        rule_add_plain(rule, RULESET_NOT_LOOPBACK);
-        rule_add_scope(rule, scope, i);
-        rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
-        rule_add_plain(rule, RULESET_SYN);
+        struct ruleset_rule *rule = add_outside(chain, scope, i, families[i].arrived);
+        rule_add_first_packet(rule);
         rule_add_plain(rule, RULESET_COUNTER);
         rule_add_set(rule, families[i].delete_source, families[i].missing);
     }

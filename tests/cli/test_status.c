@@ -97,7 +97,7 @@ static void test_open_with_everything(void **state)
           "this window: tokens 2, validations 3, visitors passed to production 1, other requests "
           "turned away 4, connections redirected 7, let through by this host's filter 6\n"
           "passing: 2 visitors are connected to production through the responder\n"
-          "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
+          "keeper pid 7, sidecar mode, tproxy, configuration /e/w.yaml; responder ready\n"
           "this kernel has no owned tables: should the keeper be killed, the lease alone ends a "
           "window\n"
           "so far: windows 3, tokens 5, validations 12 from addresses 5, visitors passed to "

@@ -40,9 +40,12 @@ const struct sample samples[] = {
 };
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
 
+enum config_method sample_method = CONFIG_METHOD_REDIRECT;
+
 void sample_defaults(struct config *config)
 {
     *config = (struct config){0};
+    config->redirect.method = sample_method;
     config->responder.port = 8402;
     config->redirect.port = 80;
     config->window.lease_ms = 5000;
@@ -112,7 +115,8 @@ void sample_config(struct config *config, const struct sample *sample)
 {
     sample_defaults(config);
     config->redirect.local = sample->local;
-    config->redirect.method = sample->method;
+    if (sample->method == CONFIG_METHOD_TPROXY)
+        config->redirect.method = sample->method;
     config->other_requests = sample->other;
     each_word(config, sample->interfaces, add_interface);
     each_word(config, sample->addresses, add_address);

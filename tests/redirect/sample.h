@@ -18,6 +18,9 @@ struct sample {
 extern const struct sample samples[];
 extern const size_t sample_count;
 
+/* What sample_defaults gives; redirect unless a test says otherwise. */
+extern enum config_method sample_method;
+
 /* What a keeper has by default: 80 to 8402, a lease of 5 s. */
 void sample_defaults(struct config *config);
 
