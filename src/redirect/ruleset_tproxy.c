@@ -113,14 +113,12 @@ static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule_add_port(rule, families[family].tproxy, config->responder.port);
 }
 
-/* This host's own: the self-check, or with `local` everybody but the upstream sockets. */
-static void rule_add_own(struct ruleset_rule *rule, const struct config *config)
+/* Of this host's own: the self-check, or with `local` all. */
+static void rule_add_chosen(struct ruleset_rule *rule, const struct config *config)
 {
-    rule_add_plain(rule, RULESET_LOOPBACK);
     if (!config->redirect.local)
         rule_add_set(rule, RULESET_SPORT_IN, RULESET_SET_PROBE);
-    else if (config->other_requests == CONFIG_OTHER_PASS)
-        rule_add_plain(rule, RULESET_NOT_UPSTREAM);
+    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
 }
 
 /* First packets, and those that bring a cookie back: nothing lies between them here. */
@@ -129,8 +127,10 @@ static void add_own(struct ruleset_chain *chain, const struct config *config,
 {
     struct ruleset_rule *rule = chain_add_rule(chain, comment);
 
-    rule_add_own(rule, config);
-    rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
+    rule_add_plain(rule, RULESET_LOOPBACK);
+    if (config->redirect.local && config->other_requests == CONFIG_OTHER_PASS)
+        rule_add_plain(rule, RULESET_NOT_UPSTREAM);
+    rule_add_chosen(rule, config);
     rule_add_plain(rule, packet);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, RULESET_TPROXY, config->responder.port);
@@ -193,14 +193,25 @@ static void add_kept(struct ruleset *ruleset, const struct scope *scope)
     }
 }
 
-static void add_output(struct ruleset *ruleset)
+/* The same for this host's own, once the upstream sockets have left the chain. */
+static void add_output(struct ruleset *ruleset, const struct config *config)
 {
-    pass_exempt(ruleset_add_chain(
+    struct ruleset_chain *chain = ruleset_add_chain(
         ruleset, (struct ruleset_chain){.name = RULESET_CHAIN_OUTPUT,
-                                        .note = "connections that hand visitors on to production",
+                                        .note = "the same for this host's own; and connections "
+                                                "that hand visitors on to production",
                                         .nat = true,
                                         .hook = RULESET_HOOK_OUTPUT,
-                                        .priority = RULESET_PRIORITY_NAT}));
+                                        .priority = RULESET_PRIORITY_NAT});
+
+    pass_exempt(chain);
+    for (size_t i = 0; i < FAMILIES; i++) {
+        struct ruleset_rule *rule = chain_add_rule(chain, NULL);
+        rule_add_chosen(rule, config);
+        rule_add_plain(rule, RULESET_SYN);
+        rule_add_plain(rule, RULESET_DADDR_LOCAL);
+        rule_add_plain(rule, families[i].dnat_same);
+    }
 }
 
 /* Nobody from outside begins a connection to that port: what is redirected has another. One that
@@ -247,7 +258,7 @@ void tproxy_add(struct ruleset *ruleset, const struct config *config, const stru
     add_prerouting(ruleset, config, scope);
     if (passes) {
         add_kept(ruleset, scope);
-        add_output(ruleset);
+        add_output(ruleset, config);
     }
     add_guard(ruleset, config);
     add_arrived(ruleset, scope);
