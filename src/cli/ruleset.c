@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/settings.h"
 #include "redirect/redirect.h"
+#include "wicket/sources.h"
 
 static int ruleset(const struct invocation *invocation, struct error *error)
 {
@@ -11,8 +12,10 @@ static int ruleset(const struct invocation *invocation, struct error *error)
     if (settings_load(&settings, invocation, error) < 0) {
         return -1;
     }
-    const int result =
-        redirect_write_text(stdout, &settings.config, REDIRECT_TABLE, true, true, error);
+    int result = sources_read(&settings.config, error);
+    if (result == 0) {
+        result = redirect_write_text(stdout, &settings.config, REDIRECT_TABLE, true, true, error);
+    }
     settings_deinit(&settings);
     return result;
 }

@@ -54,6 +54,13 @@ void keeper_trouble(struct keeper *keeper, const char *format, ...)
     log_warnx("%s", text);
 }
 
+void keeper_refuse_lease(struct keeper *keeper, const struct error *error)
+{
+    keeper->refusals++;
+    /* Whatever else it is that the kernel refuses now, it may not later. */
+    keeper->refusal_code = error->exit_code == EX_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
+}
+
 const char *keeper_end_text(enum window_end end)
 {
     switch (end) {
@@ -178,7 +185,7 @@ static void on_crowded(void *owner)
     if (pressure_check(&keeper->pressure, &error) == 0)
         return;
     keeper_trouble(keeper, "%s", error.text);
-    keeper->refusals++;
+    keeper_refuse_lease(keeper, &error);
     window_lease_refused(&keeper->window, event_now_ms(), WINDOW_HOLD_PRESSURE);
 }
 
@@ -297,7 +304,8 @@ static int watch(struct keeper *keeper, struct error *error)
         !event_add(keeper->epoll_fd, &keeper->signals, EPOLLIN) ||
         !event_add(keeper->epoll_fd, &keeper->timer, EPOLLIN))
         return error_set_errno(error, EX_OSERR, "cannot set up the event loop");
-    return 0;
+    return keeper_admission_watch(keeper, error) < 0 || keeper_sources_watch(keeper, error) < 0 ? -1
+                                                                                                : 0;
 }
 
 /* One that is set for earlier than that is left: it goes off once, and then there is time. */
@@ -408,6 +416,7 @@ static int open_up(struct keeper *keeper, struct error *error)
         log_warnx("this kernel has no owned tables: if the keeper is killed, the lease alone "
                   "gives port %u back, within %llu ms",
                   config->redirect.port, (unsigned long long)config->window.lease_ms);
+    keeper_admission_sweep(keeper);
     pressure_init(&keeper->pressure);
     if (listen_responder(keeper->listen_fds, &keeper->listen_count, config, error) < 0 ||
         root_open(&keeper->root_fd, keeper->mode, error) < 0 || take_control(keeper, error) < 0)
@@ -446,6 +455,8 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     window_init(&keeper->window, &window);
     pass_init(&keeper->pass);
     webroot_init(&keeper->webroot);
+    keeper_admission_init(&keeper->admission);
+    keeper_sources_init(&keeper->sources);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
         account_resolve(&keeper->account, config, error) < 0 ||
@@ -523,6 +534,8 @@ void keeper_deinit(struct keeper *keeper)
     close_fd(&keeper->root_fd);
     close_fd(&keeper->null_fd);
     webroot_deinit(&keeper->webroot);
+    keeper_admission_deinit(keeper);
+    keeper_sources_deinit(keeper);
     close_fd(&keeper->peers.spare_fd);
     event_close(keeper->epoll_fd, &keeper->signals);
     event_close(keeper->epoll_fd, &keeper->timer);

@@ -6,6 +6,7 @@
 
 #include "base/log_limit.h"
 #include "keeper/account.h"
+#include "keeper/admission.h"
 #include "keeper/arrival.h"
 #include "keeper/child.h"
 #include "keeper/event.h"
@@ -15,6 +16,7 @@
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
 #include "keeper/service.h"
+#include "keeper/sources.h"
 #include "keeper/stateless.h"
 #include "keeper/tokens.h"
 #include "keeper/validators.h"
@@ -81,6 +83,8 @@ struct keeper {
     struct arrival arrival;
     struct pressure pressure;
     struct peers peers;
+    struct keeper_admission admission;
+    struct keeper_sources sources;
 
     bool in_force;                /* the lease was taken and not taken away; for the log */
     enum window_state state_seen; /* after the last settling */
@@ -91,6 +95,7 @@ struct keeper {
     struct log_limit log_limit;   /* of what peers can cause */
     struct log_limit validations; /* the same of validators */
     unsigned int refusals;        /* leases refused so far */
+    int refusal_code;             /* the exit code of the last one: 75, or 78 */
     unsigned int troubles;        /* told so far */
     char trouble[512];            /* what stands in the way at present, or "" */
     char trouble_last[512];
@@ -128,6 +133,8 @@ void keeper_link_setup(const struct keeper *keeper, struct link_setup *out);
 /* For the parts that handle requests. */
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Counts a refused lease, for those who wait for one. */
+void keeper_refuse_lease(struct keeper *keeper, const struct error *error);
 uint64_t keeper_validations(const struct keeper *keeper);
 uint64_t keeper_turned_away(const struct keeper *keeper);
 uint64_t keeper_passed(const struct keeper *keeper);

@@ -327,12 +327,12 @@ bool request_handle(struct peer *peer, const union control_message *message)
     }
 }
 
-static void withdraw(struct peer *peer, const char *why)
+static void withdraw(struct peer *peer, int exit_code, const char *why)
 {
     struct window_reason *reason = peer->reason;
 
     /* The result first: it takes the reason off the peer. */
-    peer_result(peer, EX_TEMPFAIL, "no window could be opened: %s", why);
+    peer_result(peer, exit_code, "no window could be opened: %s", why);
     window_release(&peer->keeper->window, event_now_ms(), reason);
 }
 
@@ -347,9 +347,9 @@ static void resume_window(struct peer *peer, bool late)
     else if (window->leased && window->ping_answered >= peer->wait_sequence)
         peer_result(peer, 0, "%s", peer->warning);
     else if (keeper->refusals != peer->wait_refusals)
-        withdraw(peer, keeper->trouble);
+        withdraw(peer, keeper->refusal_code, keeper->trouble);
     else if (late)
-        withdraw(peer, "the responder does not answer; the log says more");
+        withdraw(peer, EX_TEMPFAIL, "the responder does not answer; the log says more");
 }
 
 static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)

@@ -83,7 +83,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
 
     if (pressure_check(&keeper->pressure, &error) < 0) {
         keeper_trouble(keeper, "%s", error.text);
-        keeper->refusals++;
+        keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_PRESSURE);
         return;
     }
@@ -91,7 +91,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
         begin_looking(keeper, now_ms);
     if (redirect_arm(keeper->redirect, &error) < 0) {
         keeper_trouble(keeper, "%s", error.text);
-        keeper->refusals++;
+        keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_KERNEL);
         return;
     }
@@ -294,6 +294,8 @@ uint64_t keeper_settle(struct keeper *keeper)
         webroot_tick(&keeper->webroot, now_ms);
         log_limit_tick(&keeper->log_limit, now_ms);
         log_limit_tick(&keeper->validations, now_ms);
+        keeper_sources_tick(keeper);
+        keeper_admission_tick(keeper, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);

@@ -145,6 +145,35 @@ static json_t *counters_json(const struct keeper *keeper, const struct redirect_
                      number(sum.missing), "guarded", number(table->guarded));
 }
 
+/* The chains in which an admission stands. */
+static json_t *admitted_json(const struct keeper *keeper)
+{
+    const struct config *config = keeper->config;
+    json_t *array = json_array();
+
+    for (size_t i = 0; keeper->in_force && i < config->redirect.admit_count; i++) {
+        const struct config_chain *chain = &config->redirect.admit[i];
+
+        json_array_append_new(array,
+                              json_sprintf("%s %s %s", chain->family, chain->table, chain->chain));
+    }
+    return array;
+}
+
+/* Who is redirected, where not everyone is. */
+static json_t *sources_json(const struct keeper *keeper)
+{
+    const struct config *config = keeper->config;
+    const char *file = config->redirect.sources_file;
+    char path[sizeof(config->redirect.sources_file) * 4];
+
+    if (file[0] == '\0' && config->redirect.source_count == 0)
+        return json_null();
+    escape_copy(path, sizeof(path), file, strlen(file));
+    return json_pack("{s:o, s:o, s:o}", "count", number(config->redirect.source_count), "file",
+                     text_or_null(path), "refused", text_or_null(keeper->sources.refused));
+}
+
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
 {
     if (keeper->shut_ms == 0)
@@ -171,7 +200,8 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
     escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
+        "s:o, s:o}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "method",
         keeper->config->redirect.method == CONFIG_METHOD_TPROXY ? "tproxy" : "redirect", "config",
@@ -180,7 +210,8 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
         window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
-        keeper->stateless.told[0] != '\0');
+        keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "sources",
+        sources_json(keeper));
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 
     json_decref(document);
