@@ -24,6 +24,21 @@ enum config_other_requests {
     CONFIG_OTHER_HTTPS,     /* 308 to https:// of the same host */
 };
 
+#define CONFIG_CHAIN_NAME_MAX 128 /* of a chain and of its table; nft takes 255 */
+
+/* What redirects. */
+enum config_method {
+    CONFIG_METHOD_REDIRECT, /* NAT: to responder.port, which the host's own input rules then see */
+    CONFIG_METHOD_TPROXY, /* the socket alone is another: the host's own rules see redirect.port */
+};
+
+/* A base chain of the host's own firewall. */
+struct config_chain {
+    char family[5]; /* as nft names it: "inet", "ip" or "ip6" */
+    char table[CONFIG_CHAIN_NAME_MAX];
+    char chain[CONFIG_CHAIN_NAME_MAX];
+};
+
 /* An address or network. prefix is in bits: 32 or 128 for an address. Host bits are zero. */
 struct config_network {
     int family; /* AF_INET or AF_INET6 */
@@ -49,14 +64,19 @@ struct config {
     } responder;
 
     struct {
-        uint16_t port; /* 80; another than responder.port */
+        uint16_t port;             /* 80; another than responder.port */
+        enum config_method method; /* redirect */
         char (*interfaces)[CONFIG_NAME_MAX];
         size_t interface_count;           /* 0: all */
         struct config_network *addresses; /* full prefix each */
         size_t address_count;             /* 0: all local ones */
         struct config_network *sources;
-        size_t source_count; /* 0: everyone */
-        bool local;          /* false */
+        size_t source_count;                    /* 0: everyone, unless there is a file of them */
+        char sources_file[CONFIG_PATH_MAX + 1]; /* more sources, one a line; "": none */
+        bool local;                             /* false */
+        struct config_chain *admit; /* where the redirected are let in while a window is open */
+        size_t admit_count;         /* 0: nowhere; else the method is redirect */
+        bool pass_admitted;         /* false: with admission nobody is passed to production */
     } redirect;
 
     struct {
@@ -66,7 +86,8 @@ struct config {
         uint64_t drain_ms;          /* 5 min; 1 s to 24 h: an idle passed connection's grace */
     } window;
 
-    enum config_other_requests other_requests; /* pass */
+    enum config_other_requests other_requests; /* pass; not-found where there is an admission */
+    bool other_requests_given;
 
     struct {
         char webroot[CONFIG_PATH_MAX + 1];
@@ -81,6 +102,11 @@ struct config {
         char group[CONFIG_NAME_MAX];      /* "wicket" */
         bool group_given;
     } control;
+
+    struct {
+        char file[CONFIG_PATH_MAX + 1]; /* /var/lib/wicket/ledger.jsonl; "": no ledger */
+        uint32_t size;                  /* 8 megabytes (10^6 bytes); 1 to 1024 */
+    } ledger;
 };
 
 /* Up to this many lines are reported of one file. */

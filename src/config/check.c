@@ -78,6 +78,20 @@ int check_path(const struct value *value, struct error *error)
     return 0;
 }
 
+/* What nft prints without quotes or with, and no byte that a message would have to escape. */
+int check_chain_name(const struct value *value, struct error *error)
+{
+    if (value->length == 0)
+        return error_set(error, EX_CONFIG, "the name of a table or chain is empty");
+    if (value->length >= CONFIG_CHAIN_NAME_MAX)
+        return error_set(error, EX_CONFIG,
+                         "%s is too long: the name of a table or chain has at most %d characters",
+                         SHOWN(value), CONFIG_CHAIN_NAME_MAX - 1);
+    if (!is_graphic(value) || has_any(value, "\"\\{};#,"))
+        return error_set(error, EX_CONFIG, "%s is no name of a table or chain", SHOWN(value));
+    return 0;
+}
+
 /* As dev_valid_name() of the kernel (net/core/dev.c), and printable. */
 int check_interface(const struct value *value, struct error *error)
 {

@@ -7,3 +7,4 @@
 int check_name(const struct value *value, struct error *error);
 int check_path(const struct value *value, struct error *error);
 int check_interface(const struct value *value, struct error *error);
+int check_chain_name(const struct value *value, struct error *error); /* or of a table */

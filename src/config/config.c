@@ -31,6 +31,7 @@ void config_init(struct config *config)
     }
     config->responder.user_given = false;
     config->control.group_given = false;
+    config->other_requests_given = false;
 }
 
 void config_deinit(struct config *config)
@@ -38,16 +39,19 @@ void config_deinit(struct config *config)
     free(config->redirect.interfaces);
     free(config->redirect.addresses);
     free(config->redirect.sources);
+    free(config->redirect.admit);
     free(config->tokens.accounts);
     free(config->tokens.stateless);
     config->redirect.interfaces = NULL;
     config->redirect.addresses = NULL;
     config->redirect.sources = NULL;
+    config->redirect.admit = NULL;
     config->tokens.accounts = NULL;
     config->tokens.stateless = NULL;
     config->redirect.interface_count = 0;
     config->redirect.address_count = 0;
     config->redirect.source_count = 0;
+    config->redirect.admit_count = 0;
     config->tokens.account_count = 0;
     config->tokens.stateless_count = 0;
 }
@@ -98,6 +102,9 @@ static int parse(struct config *fresh, const char *name, const void *bytes, size
     }
     if (loader_run(&loader))
         relations_check(&loader);
+    /* An admission overrules who may reach port 80: see wicket.yaml(5). */
+    if (fresh->redirect.admit_count != 0 && !fresh->other_requests_given)
+        fresh->other_requests = CONFIG_OTHER_NOT_FOUND;
     reader_deinit(&loader.reader);
     return errors->count == 0 ? 0 : -1;
 }

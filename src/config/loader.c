@@ -4,19 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config/chain.h"
 #include "config/value.h"
 
 /* Every function here that reads returns false when the file ends there (see reader_next), and
  * otherwise leaves the reader at the last event of its node. */
-
-static struct value current_value(const struct reader *reader)
-{
-    return (struct value){
-        .text = (const char *)reader->event.data.scalar.value,
-        .length = reader->event.data.scalar.length,
-        .plain = reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE,
-    };
-}
 
 /* "a list", for a node where something else was expected. */
 static const char *current_kind(const struct reader *reader)
@@ -51,13 +43,17 @@ static bool load_list(struct loader *loader, const struct schema_key *key, bool 
         }
         if (count >= VALUE_LIST_MAX || reader->reported) {
             *bad = true;
+        } else if (key->kind == SCHEMA_CHAINS) {
+            if (!chain_load(loader, key, bad))
+                return false;
+            continue;
         } else if (reader->event.type != YAML_SCALAR_EVENT) {
             report_add(reader->report, &position, key->name,
                        "an entry must be a text, not %s; are quotes missing?",
                        current_kind(reader));
             *bad = true;
         } else {
-            struct value value = current_value(reader);
+            struct value value = reader_value(reader);
             if (value_append(loader->config, key, &value, &error) != 0) {
                 report_add(reader->report, &position, key->name, "%s", error.text);
                 *bad = true;
@@ -93,7 +89,7 @@ static bool load_value(struct loader *loader, int index)
                    schema_describe(wanted, sizeof(wanted), key), current_kind(reader));
         return reader_skip(reader);
     }
-    struct value value = current_value(reader);
+    struct value value = reader_value(reader);
     struct error error = {0};
     if (value_is_null(&value)) {
         report_null(loader, key, value.length == 0 ? &key_position : &position);
@@ -121,7 +117,7 @@ static bool load_section(struct loader *loader, const char *section)
     struct position position = reader_position(reader);
     if (reader->event.type == YAML_SCALAR_EVENT) {
         /* All of its keys may be commented out. */
-        struct value value = current_value(reader);
+        struct value value = reader_value(reader);
         if (!value_is_null(&value))
             report_add(reader->report, &position, section,
                        "must be a section: its keys go below it, indented");
@@ -186,7 +182,7 @@ static bool load_entry(struct loader *loader, const char *section)
         return reader_skip(reader) && skip_value(loader);
     }
 
-    struct value name = current_value(reader);
+    struct value name = reader_value(reader);
     if (name.length == 2 && memcmp(name.text, "<<", 2) == 0) {
         report_add(reader->report, &position, section,
                    "a merge key (<<): not used here, write the keys out");
@@ -230,7 +226,7 @@ static bool load_root(struct loader *loader)
     if (reader->event.type == YAML_MAPPING_START_EVENT)
         return load_mapping(loader, NULL);
     if (reader->event.type == YAML_SCALAR_EVENT && !reader->reported) {
-        struct value value = current_value(reader);
+        struct value value = reader_value(reader);
         if (value_is_null(&value))
             return true;
     }

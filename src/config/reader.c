@@ -153,3 +153,12 @@ bool reader_skip(struct reader *reader)
     }
     return true;
 }
+
+struct value reader_value(const struct reader *reader)
+{
+    return (struct value){
+        .text = (const char *)reader->event.data.scalar.value,
+        .length = reader->event.data.scalar.length,
+        .plain = reader->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE,
+    };
+}

@@ -6,6 +6,7 @@
 #include <yaml.h>
 
 #include "config/report.h"
+#include "config/value.h"
 
 /*
  * libyaml's events, less what has no place in a configuration. Anchors, aliases, tags, scalars
@@ -36,3 +37,5 @@ bool reader_next(struct reader *reader);
 bool reader_skip(struct reader *reader);
 
 struct position reader_position(const struct reader *reader);
+/* Of a scalar; borrowed until the next event. */
+struct value reader_value(const struct reader *reader);

@@ -129,6 +129,28 @@ static void check_stateless(struct loader *loader)
                    config->tokens.stateless[0]);
 }
 
+static void check_admission(struct loader *loader)
+{
+    const struct config *config = loader->config;
+    struct relation relation;
+    if (config->redirect.admit_count == 0)
+        return;
+    if (config->redirect.method == CONFIG_METHOD_TPROXY &&
+        relation_init(&relation, loader, "redirect.method", "redirect.admit"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "with tproxy the host's own rules for port %u go on judging: leave "
+                   "redirect.admit out",
+                   config->redirect.port);
+    if (config->other_requests == CONFIG_OTHER_PASS && config->other_requests_given &&
+        !config->redirect.pass_admitted &&
+        relation_init(&relation, loader, "redirect.admit", "other_requests"))
+        report_add(loader->reader.report, &relation.position, relation.blamed,
+                   "pass with redirect.admit lets those reach production whom the host's own rules "
+                   "keep from port %u: set redirect.pass_admitted: true if that is meant, or "
+                   "other_requests: not-found",
+                   config->redirect.port);
+}
+
 void relations_check(struct loader *loader)
 {
     check_ports(loader);
@@ -136,4 +158,5 @@ void relations_check(struct loader *loader)
     check_first_byte(loader);
     check_lifetime(loader);
     check_stateless(loader);
+    check_admission(loader);
 }

@@ -31,13 +31,20 @@ const struct schema_key schema_keys[SCHEMA_KEY_COUNT] = {
     {"responder.deadline", SCHEMA_DURATION, "10s", 1 * SECONDS, 60 * SECONDS,
      AT(responder.deadline_ms)},
     {"redirect.port", SCHEMA_NUMBER, "80", 1, 65535, AT(redirect.port)},
+    {"redirect.method", SCHEMA_CHOICE, "redirect",
+     .choices = {[CONFIG_METHOD_REDIRECT] = "redirect", [CONFIG_METHOD_TPROXY] = "tproxy"},
+     AT(redirect.method)},
     {"redirect.interfaces", SCHEMA_INTERFACES, "[]", AT(redirect.interfaces),
      COUNT_AT(redirect.interface_count)},
     {"redirect.addresses", SCHEMA_ADDRESSES, "[]", AT(redirect.addresses),
      COUNT_AT(redirect.address_count)},
     {"redirect.sources", SCHEMA_NETWORKS, "[]", AT(redirect.sources),
      COUNT_AT(redirect.source_count)},
+    {"redirect.sources_file", SCHEMA_PATH_OR_NONE, "none", AT(redirect.sources_file)},
     {"redirect.local", SCHEMA_BOOLEAN, "false", AT(redirect.local)},
+    {"redirect.admit", SCHEMA_CHAINS, "[]", 0, 32, AT(redirect.admit),
+     COUNT_AT(redirect.admit_count)},
+    {"redirect.pass_admitted", SCHEMA_BOOLEAN, "false", AT(redirect.pass_admitted)},
     {"window.lease", SCHEMA_DURATION, "5s", 1 * SECONDS, 60 * SECONDS, AT(window.lease_ms)},
     {"window.token_lifetime", SCHEMA_DURATION, "10m", 1 * SECONDS, 24 * HOURS,
      AT(window.token_lifetime_ms)},
@@ -47,7 +54,7 @@ const struct schema_key schema_keys[SCHEMA_KEY_COUNT] = {
      .choices = {[CONFIG_OTHER_PASS] = "pass",
                  [CONFIG_OTHER_NOT_FOUND] = "not-found",
                  [CONFIG_OTHER_HTTPS] = "https"},
-     AT(other_requests)},
+     AT(other_requests), GIVEN_AT(other_requests_given)},
     {"tokens.webroot", SCHEMA_PATH, "/var/lib/wicket/webroot", AT(tokens.webroot)},
     {"tokens.accounts", SCHEMA_THUMBPRINTS, "[]", AT(tokens.accounts),
      COUNT_AT(tokens.account_count)},
@@ -55,6 +62,8 @@ const struct schema_key schema_keys[SCHEMA_KEY_COUNT] = {
      COUNT_AT(tokens.stateless_count)},
     {"control.socket", SCHEMA_PATH, DEFAULT_SOCKET, AT(control.socket)},
     {"control.group", SCHEMA_NAME, "wicket", AT(control.group), GIVEN_AT(control.group_given)},
+    {"ledger.file", SCHEMA_PATH_OR_NONE, "/var/lib/wicket/ledger.jsonl", AT(ledger.file)},
+    {"ledger.size", SCHEMA_NUMBER, "8", 1, 1024, AT(ledger.size)},
 };
 
 /* The last part of a dotted name. */
@@ -175,6 +184,9 @@ char *schema_describe(char *out, size_t capacity, const struct schema_key *key)
     case SCHEMA_PATH:
         snprintf(out, capacity, "an absolute path of at most %d bytes", CONFIG_PATH_MAX);
         break;
+    case SCHEMA_PATH_OR_NONE:
+        snprintf(out, capacity, "an absolute path of at most %d bytes, or none", CONFIG_PATH_MAX);
+        break;
     case SCHEMA_INTERFACES:
         snprintf(out, capacity, "a list of interface names, such as [eth0, eth1]");
         break;
@@ -188,6 +200,10 @@ char *schema_describe(char *out, size_t capacity, const struct schema_key *key)
     case SCHEMA_THUMBPRINTS:
         snprintf(out, capacity, "a list of account thumbprints, of %d characters each",
                  CHALLENGE_THUMBPRINT_LENGTH);
+        break;
+    case SCHEMA_CHAINS:
+        snprintf(out, capacity,
+                 "a list of chains, such as [{family: inet, table: filter, chain: input}]");
         break;
     }
     return out;

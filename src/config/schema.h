@@ -12,17 +12,19 @@
  */
 
 enum schema_kind {
-    SCHEMA_NUMBER = 1, /* uint16_t or uint32_t, from min to max */
-    SCHEMA_DURATION,   /* uint64_t, milliseconds, from min to max */
-    SCHEMA_BOOLEAN,    /* bool */
-    SCHEMA_CHOICE,     /* an enum: the index in `choices` */
-    SCHEMA_NAME,       /* char[CONFIG_NAME_MAX]: of a user or group */
-    SCHEMA_PATH,       /* char[CONFIG_PATH_MAX + 1] */
+    SCHEMA_NUMBER = 1,   /* uint16_t or uint32_t, from min to max */
+    SCHEMA_DURATION,     /* uint64_t, milliseconds, from min to max */
+    SCHEMA_BOOLEAN,      /* bool */
+    SCHEMA_CHOICE,       /* an enum: the index in `choices` */
+    SCHEMA_NAME,         /* char[CONFIG_NAME_MAX]: of a user or group */
+    SCHEMA_PATH,         /* char[CONFIG_PATH_MAX + 1] */
+    SCHEMA_PATH_OR_NONE, /* the same; "none" in the file is "" */
     /* Lists: a pointer at `offset`, a size_t at `count_offset`. */
     SCHEMA_INTERFACES,
     SCHEMA_ADDRESSES,
     SCHEMA_NETWORKS,
     SCHEMA_THUMBPRINTS,
+    SCHEMA_CHAINS, /* each entry of it a mapping: see chain.h */
 };
 
 #define SCHEMA_CHOICES_MAX 4
@@ -38,7 +40,7 @@ struct schema_key {
     size_t given_offset; // of a bool that says that the file has the key; 0: none
 };
 
-enum { SCHEMA_KEY_COUNT = 21 };
+enum { SCHEMA_KEY_COUNT = 27 };
 extern const struct schema_key schema_keys[SCHEMA_KEY_COUNT];
 
 /* The index of the key `name` in `section` (NULL: the top level), or -1. */

@@ -111,10 +111,12 @@ static int set_choice(void *out, const struct schema_key *key, const struct valu
 static int set_text(void *out, const struct schema_key *key, const struct value *value,
                     struct error *error)
 {
+    memset(out, 0, key->size);
+    if (key->kind == SCHEMA_PATH_OR_NONE && is_text(value, "none"))
+        return 0;
     int bad = key->kind == SCHEMA_NAME ? check_name(value, error) : check_path(value, error);
     if (bad)
         return -1;
-    memset(out, 0, key->size);
     memcpy(out, value->text, value->length);
     return 0;
 }
@@ -139,12 +141,14 @@ int value_set(struct config *config, const struct schema_key *key, const struct 
         break;
     case SCHEMA_NAME:
     case SCHEMA_PATH:
+    case SCHEMA_PATH_OR_NONE:
         result = set_text(out, key, value, error);
         break;
     case SCHEMA_INTERFACES:
     case SCHEMA_ADDRESSES:
     case SCHEMA_NETWORKS:
     case SCHEMA_THUMBPRINTS:
+    case SCHEMA_CHAINS:
         return refuse(key, value, error);
     }
     if (result == 0 && key->given_offset != 0)

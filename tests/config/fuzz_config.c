@@ -55,6 +55,15 @@ static void check_accepted(const struct config *config)
         require(config->redirect.addresses[i].prefix ==
                 (config->redirect.addresses[i].family == AF_INET ? 32 : 128));
     }
+    require(config->ledger.size >= 1 && config->ledger.size <= 1024);
+    require(config->redirect.admit_count <= 32);
+    require(config->redirect.admit_count == 0 ||
+            (config->redirect.method == CONFIG_METHOD_REDIRECT &&
+             (config->other_requests != CONFIG_OTHER_PASS || config->redirect.pass_admitted)));
+    for (size_t i = 0; i < config->redirect.admit_count; i++) {
+        const struct config_chain *chain = &config->redirect.admit[i];
+        require(strncmp(chain->family, "i", 1) == 0 && chain->table[0] && chain->chain[0]);
+    }
     for (size_t i = 0; i < config->redirect.source_count; i++)
         check_network(&config->redirect.sources[i]);
     for (size_t i = 0; i < config->tokens.account_count; i++)

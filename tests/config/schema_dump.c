@@ -29,10 +29,14 @@ static void print_range(const struct schema_key *key)
     case SCHEMA_PATH:
         printf("path");
         break;
+    case SCHEMA_PATH_OR_NONE:
+        printf("path or none");
+        break;
     case SCHEMA_INTERFACES:
     case SCHEMA_ADDRESSES:
     case SCHEMA_NETWORKS:
     case SCHEMA_THUMBPRINTS:
+    case SCHEMA_CHAINS:
         printf("list");
         break;
     }

@@ -33,12 +33,18 @@ static void test_defaults(void **state)
     assert_int_equal(config.redirect.address_count, 0);
     assert_null(config.redirect.sources);
     assert_int_equal(config.redirect.source_count, 0);
+    assert_int_equal(config.redirect.method, CONFIG_METHOD_REDIRECT);
+    assert_string_equal(config.redirect.sources_file, "");
     assert_false(config.redirect.local);
+    assert_null(config.redirect.admit);
+    assert_int_equal(config.redirect.admit_count, 0);
+    assert_false(config.redirect.pass_admitted);
     assert_int_equal(config.window.lease_ms, 5000);
     assert_int_equal(config.window.token_lifetime_ms, 600000);
     assert_int_equal(config.window.limit_ms, 3600000);
     assert_int_equal(config.window.drain_ms, 300000);
     assert_int_equal(config.other_requests, CONFIG_OTHER_PASS);
+    assert_false(config.other_requests_given);
     assert_string_equal(config.tokens.webroot, "/var/lib/wicket/webroot");
     assert_null(config.tokens.accounts);
     assert_int_equal(config.tokens.account_count, 0);
@@ -47,6 +53,8 @@ static void test_defaults(void **state)
     assert_string_equal(config.control.socket, WICKET_RUNTIME_DIR "/control.sock");
     assert_string_equal(config.control.group, "wicket");
     assert_false(config.control.group_given);
+    assert_string_equal(config.ledger.file, "/var/lib/wicket/ledger.jsonl");
+    assert_int_equal(config.ledger.size, 8);
     config_deinit(&config);
     config_deinit(&config);
 }

@@ -56,13 +56,15 @@ static void expect_defaults(bool uncomment)
     if (config_parse(&config, "wicket.yaml", text, strlen(text), &errors) != 0)
         fail_msg("%s", errors.lines[0]);
 
-    /* What may differ: that there is a file, and that it names user and group. */
+    /* What may differ: that there is a file, and that it has the keys whose absence matters. */
     assert_true(config.responder.user_given == uncomment);
     assert_true(config.control.group_given == uncomment);
+    assert_true(config.other_requests_given == uncomment);
     memcpy(defaults.path, config.path, sizeof(defaults.path));
     defaults.file_exists = true;
     config.responder.user_given = false;
     config.control.group_given = false;
+    config.other_requests_given = false;
     assert_memory_equal(&config, &defaults, sizeof(config));
     config_deinit(&config);
 }

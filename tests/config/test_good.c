@@ -21,6 +21,40 @@ static void parse(struct config *config, const char *text)
     assert_int_equal(errors.count, 0);
 }
 
+static void test_admission(void **state)
+{
+    (void)state;
+    struct config config;
+    parse(&config, "redirect:\n"
+                   "  admit:\n"
+                   "    - {family: inet, table: filter, chain: input}\n"
+                   "    - chain: INPUT\n"
+                   "      table: 'filter'\n"
+                   "      family: ip6\n"
+                   "ledger: {file: none}\n");
+    assert_int_equal(config.redirect.admit_count, 2);
+    assert_string_equal(config.redirect.admit[0].family, "inet");
+    assert_string_equal(config.redirect.admit[0].table, "filter");
+    assert_string_equal(config.redirect.admit[0].chain, "input");
+    assert_string_equal(config.redirect.admit[1].family, "ip6");
+    assert_string_equal(config.redirect.admit[1].chain, "INPUT");
+    assert_int_equal(config.other_requests, CONFIG_OTHER_NOT_FOUND);
+    assert_string_equal(config.ledger.file, "");
+    config_deinit(&config);
+
+    parse(&config, "redirect:\n"
+                   "  admit: [{family: ip, table: f, chain: i}]\n"
+                   "  pass_admitted: true\n"
+                   "other_requests: pass\n");
+    assert_int_equal(config.other_requests, CONFIG_OTHER_PASS);
+    config_deinit(&config);
+
+    /* An empty list of them is none. */
+    parse(&config, "redirect:\n  admit: []\n");
+    assert_int_equal(config.other_requests, CONFIG_OTHER_PASS);
+    config_deinit(&config);
+}
+
 static void test_every_key(void **state)
 {
     (void)state;
@@ -34,12 +68,16 @@ static void test_every_key(void **state)
                    "  deadline: 1000ms\n"
                    "redirect:\n"
                    "  port: 65535\n"
+                   "  method: tproxy\n"
                    "  interfaces: [eth0, 'wlan0.7', \"br-0\"]\n"
                    "  addresses:\n"
                    "    - 192.0.2.1\n"
                    "    - 2001:db8::1\n"
                    "  sources: [198.51.100.0/24, '2001:db8::/32', 203.0.113.9]\n"
+                   "  sources_file: /etc/wicket/sources\n"
                    "  local: true\n"
+                   "  admit: []\n"
+                   "  pass_admitted: true\n"
                    "window:\n"
                    "  lease: 60s\n"
                    "  token_lifetime: \"24h\"\n"
@@ -53,8 +91,17 @@ static void test_every_key(void **state)
                    "  stateless: [" THUMBPRINT "]\n"
                    "control:\n"
                    "  socket: /run/w.sock\n"
-                   "  group: www-data\n");
+                   "  group: www-data\n"
+                   "ledger:\n"
+                   "  file: /srv/l\n"
+                   "  size: 1024\n");
     assert_string_equal(config.path, "w.yaml");
+    assert_int_equal(config.redirect.method, CONFIG_METHOD_TPROXY);
+    assert_string_equal(config.redirect.sources_file, "/etc/wicket/sources");
+    assert_true(config.redirect.pass_admitted);
+    assert_true(config.other_requests_given);
+    assert_string_equal(config.ledger.file, "/srv/l");
+    assert_int_equal(config.ledger.size, 1024);
     assert_true(config.file_exists);
     assert_int_equal(config.responder.port, 18402);
     assert_string_equal(config.responder.user, "_wicket");
@@ -191,9 +238,8 @@ static void test_ends_of_ranges(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_key),
-        cmocka_unit_test(test_nothing),
-        cmocka_unit_test(test_other_requests),
+        cmocka_unit_test(test_admission),      cmocka_unit_test(test_every_key),
+        cmocka_unit_test(test_nothing),        cmocka_unit_test(test_other_requests),
         cmocka_unit_test(test_ends_of_ranges),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

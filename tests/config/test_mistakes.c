@@ -41,7 +41,54 @@ static void test_mistakes(void **state)
         {"redirect.port: 80", 0,
          "w.yaml:1:1: redirect.port: unknown key: a dot stands for a section, with its keys below "
          "it, indented"},
-        {"redirect:\n  method: tproxy", 0, "w.yaml:2:3: redirect.method: unknown key"},
+        {"redirect:\n  methods: tproxy", 0,
+         "w.yaml:2:3: redirect.methods: unknown key; did you mean redirect.method?"},
+        {"redirect:\n  method: nat", 0,
+         "w.yaml:2:11: redirect.method: must be redirect or tproxy, not \"nat\""},
+        {"ledger:\n  file: ledger", 0,
+         "w.yaml:2:9: ledger.file: \"ledger\" must be an absolute path, which begins with /"},
+        {"ledger:\n  size: 0", 0,
+         "w.yaml:2:9: ledger.size: 0 is out of range: must be a number from 1 to 1024"},
+        /* chains */
+        {"redirect:\n  admit: input", 0,
+         "w.yaml:2:10: redirect.admit: must be a list of chains, such as "
+         "[{family: inet, table: filter, chain: input}], not \"input\""},
+        {"redirect:\n  admit: {family: inet, table: filter, chain: input}", 0,
+         "w.yaml:2:10: redirect.admit: must be a list of chains, such as "
+         "[{family: inet, table: filter, chain: input}], not a section"},
+        {"redirect:\n  admit: [input]", 0,
+         "w.yaml:2:11: redirect.admit: an entry must be a chain, such as "
+         "{family: inet, table: filter, chain: input}"},
+        {"redirect:\n  admit: [[{family: ip}], {family: arp, table: f, chain: i}]", 0,
+         "w.yaml:2:11: redirect.admit: an entry must be a chain, such as "
+         "{family: inet, table: filter, chain: input}\n"
+         "w.yaml:2:36: redirect.admit: the family must be inet, ip or ip6, not \"arp\""},
+        {"redirect:\n  admit: [{family: ip, table: filter}]", 0,
+         "w.yaml:2:11: redirect.admit: the chain has no chain"},
+        {"redirect:\n  admit: [{}]", 0, "w.yaml:2:11: redirect.admit: the chain has no family"},
+        {"redirect:\n  admit: [{family: ip, family: ip, table: filter, chain: INPUT}]", 0,
+         "w.yaml:2:24: redirect.admit: family is repeated"},
+        {"redirect:\n  admit: [{family: ip, table: filter, hook: [a], chain: INPUT}]", 0,
+         "w.yaml:2:39: redirect.admit: a chain has a family, a table and a chain, and no \"hook\""},
+        {"redirect:\n  admit: [{family: ip, [x]: y, table: [filter], chain: ''}]", 0,
+         "w.yaml:2:24: redirect.admit: a chain has a family, a table and a chain, each with its "
+         "name\n"
+         "w.yaml:2:39: redirect.admit: the table must be a text\n"
+         "w.yaml:2:56: redirect.admit: the name of a table or chain is empty"},
+        {"redirect:\n  admit: [{family: ip, table: 'a b', chain: 'x;y'}]", 0,
+         "w.yaml:2:31: redirect.admit: \"a b\" is no name of a table or chain\n"
+         "w.yaml:2:45: redirect.admit: \"x;y\" is no name of a table or chain"},
+        {"redirect:\n  admit:\n"
+         "    - {family: ip, table: f, chain: i}\n    - {chain: i, table: f, family: ip}",
+         0, "w.yaml:4:7: redirect.admit: ip f i is listed twice"},
+        {"redirect:\n  admit: [{family: ip, table: f, chain: i}]\n  method: tproxy", 0,
+         "w.yaml:3:11: redirect.method: with tproxy the host's own rules for port 80 go on "
+         "judging: "
+         "leave redirect.admit out"},
+        {"other_requests: pass\nredirect:\n  admit: [{family: ip, table: f, chain: i}]", 0,
+         "w.yaml:3:10: redirect.admit: pass with redirect.admit lets those reach production whom "
+         "the host's own rules keep from port 80: set redirect.pass_admitted: true if that is "
+         "meant, or other_requests: not-found"},
         {"window:\n  a\x1b[31m: 1", 0, "w.yaml:2:4: byte 0x1b is a control character"},
         {"'': 1", 0, "w.yaml:1:1: \"\": unknown key"},
         {"window:\n  limit: 2h\n  lease: 5s\n  limit: 3h", 0,
