@@ -153,15 +153,15 @@ struct link_pong {
 
 /* What a validator said about itself, as text: every byte that is not printable ASCII, `"` and `\`
  * are escaped as by quote.h, without the marks around it; what is too long ends in "...". */
-#define LINK_HOST_MAX       264
+#define LINK_HOST_MAX       268
 #define LINK_USER_AGENT_MAX 200
 
 struct link_validation {
     struct link_header header;
-    uint16_t family;   /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
-    uint16_t port;     /* of the validator, host order */
-    uint16_t loopback; /* 1: came in from this host itself (the self-check): not a validation from
-                          outside */
+    uint16_t family;     /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
+    uint16_t port;       /* of the validator, host order */
+    uint16_t loopback;   /* 1: came in from this host itself (the self-check): not a validation from
+                            outside */
     uint16_t status;     /* of the answer */
     uint8_t address[16]; /* network order; IPv4 in the first four bytes, the rest zero */
     uint8_t local[16];   /* where the connection was going before it was redirected, likewise */

@@ -25,7 +25,7 @@ static_assert(sizeof(struct link_forget) == 272, "link_forget");
 static_assert(sizeof(struct link_stateless) == 56, "link_stateless");
 static_assert(sizeof(struct link_ping) == 16, "link_ping");
 static_assert(sizeof(struct link_pong) == 80, "link_pong");
-static_assert(sizeof(struct link_validation) == 780, "link_validation");
+static_assert(sizeof(struct link_validation) == 784, "link_validation");
 static_assert(sizeof(struct link_drain) == 24, "link_drain");
 static_assert(sizeof(struct link_drained) == 16, "link_drained");
 static_assert(sizeof(struct link_pass) == 16, "link_pass");

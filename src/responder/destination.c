@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "responder/destination.h"
 
-#include <linux/netfilter_ipv4.h>
-#include <linux/netfilter_ipv6/ip6_tables.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -52,8 +50,8 @@ bool destination_find(struct in6_addr *out, int fd, in_port_t listen_port)
         return false;
     if (port == listen_port) {
         bool is_v4 = IN6_IS_ADDR_V4MAPPED(&address);
-        if (getsockopt(fd, is_v4 ? SOL_IP : SOL_IPV6,
-                       is_v4 ? SO_ORIGINAL_DST : IP6T_SO_ORIGINAL_DST, &original, &length) != 0 ||
+        if (getsockopt(fd, is_v4 ? SOL_IP : SOL_IPV6, DESTINATION_ORIGINAL, &original, &length) !=
+                0 ||
             !take(&port, &address, &original))
             return false;
     }

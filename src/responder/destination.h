@@ -4,6 +4,10 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 
+/* SO_ORIGINAL_DST, and IP6T_SO_ORIGINAL_DST: linux/netfilter_ipv4.h and its like have these two,
+ * but not beside netinet/in.h. */
+enum { DESTINATION_ORIGINAL = 80 };
+
 /* The port, in network order, that a socket is bound to. */
 bool destination_port(in_port_t *out, int fd);
 
