@@ -59,6 +59,10 @@ static void keep(struct config *fresh, const struct config *old)
     keep_text(fresh, "control.group", fresh->control.group, old->control.group,
               sizeof(fresh->control.group));
     fresh->control.group_given = old->control.group_given;
+    keep_text(fresh, "ledger.file", fresh->ledger.file, old->ledger.file,
+              sizeof(fresh->ledger.file));
+    note_kept(fresh, "ledger.size", fresh->ledger.size != old->ledger.size);
+    fresh->ledger.size = old->ledger.size;
 }
 
 /* The table as text says everything about it, whatever the keys are that make it up. NULL: no
@@ -134,6 +138,7 @@ static void adopt(struct keeper *keeper, const struct config *fresh)
     window_configure(&keeper->window, &window);
     keeper_link_setup(keeper, &setup);
     child_configure(&keeper->child, &setup);
+    ledger_note_ruleset(keeper);
 }
 
 void reload_run(struct keeper *keeper)
