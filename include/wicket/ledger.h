@@ -49,7 +49,7 @@ struct ledger_entry {
 
 #define LEDGER_ENTRY_HEAD offsetof(struct ledger_entry, line)
 
-/* Whenever writing begins or ceases to fail. */
+/* Whenever writing begins or ceases to fail, and for every line that is lost. */
 struct ledger_answer {
     uint64_t lost;  /* lines not written so far */
     char text[504]; /* why, printable; "": they are written (again) */

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -218,4 +218,12 @@ int ledger_file_append(struct ledger_file *file, const char *lines, size_t lengt
     /* Opened anew, by the name: an administrator may have mended what was wrong. */
     close_fd(&file->fd);
     return -1;
+}
+
+bool ledger_file_has_room(const struct ledger_file *file)
+{
+    struct statfs status;
+
+    return fstatfs(file->fd, &status) != 0 ||
+           (uint64_t)status.f_bavail * (uint64_t)status.f_bsize >= LEDGER_FILE_ROOM;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -39,3 +40,7 @@ void ledger_file_directory(char out[PATH_MAX], const char *path);
  */
 int ledger_file_append(struct ledger_file *file, const char *lines, size_t length,
                        struct error *error);
+
+#define LEDGER_FILE_ROOM 65536
+/* Whether its file system has room for a while, as far as that can be known. */
+bool ledger_file_has_room(const struct ledger_file *file);

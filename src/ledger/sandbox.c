@@ -67,6 +67,7 @@ int ledger_sandbox_filter(struct error *error)
         /* the file */
         FILTER_CALL(openat),
         FILTER_CALL(fstat),
+        FILTER_CALL(fstatfs),
         FILTER_CALL(newfstatat),
         FILTER_CALL(flock),
         FILTER_CALL(pread64),

@@ -12,9 +12,10 @@ void writer_tell(struct writer *writer, const char *trouble)
     size_t length = strnlen(trouble, sizeof(answer.text) - 1);
 
     memcpy(answer.text, trouble, length);
-    if (strcmp(answer.text, writer->told) == 0)
+    if (strcmp(answer.text, writer->told) == 0 && writer->lost == writer->lost_told)
         return;
     memcpy(writer->told, answer.text, sizeof(answer.text));
+    writer->lost_told = writer->lost;
     /* A keeper that is gone, or does not read, does without. */
     (void)send(writer->socket, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
@@ -36,7 +37,9 @@ static void append(struct writer *writer, const char *line, size_t length)
         return;
     if (ledger_file_append(&writer->file, lines, used + length, &error) == 0) {
         writer->owed = 0;
-        writer_tell(writer, "");
+        /* A short line fits where the next one will not. */
+        if (writer->told[0] == '\0' || ledger_file_has_room(&writer->file))
+            writer_tell(writer, "");
         return;
     }
     writer->owed += length > 0;

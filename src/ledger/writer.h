@@ -17,6 +17,7 @@ struct writer {
     const char *keeper; /* borrowed; its name in the lines */
     uint64_t owed;      /* lines that were lost since the last one that was not */
     uint64_t lost;      /* in all */
+    uint64_t lost_told;
     bool window_open;
     char told[sizeof(((struct ledger_answer *)NULL)->text)]; /* the trouble that the keeper knows */
 };

@@ -172,6 +172,7 @@ static void test_trouble(void **state)
     say(bench, LEDGER_GOODBYE, 0, "");
     run(bench);
     expect_answer(bench, 1, bench->path);
+    expect_answer(bench, 2, bench->path);
     expect_answer(bench, 0, NULL);
     assert_int_equal(rmdir(bench->path), 0);
     say(bench, 0, 3, "{\"event\":\"three\"}\n"); /* and three did not reach it */
