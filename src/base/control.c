@@ -19,9 +19,9 @@ static_assert(sizeof(struct control_hello) == 4112, "control_hello");
 static_assert(sizeof(struct control_result) == 780, "control_result");
 static_assert(sizeof(struct control_document) == 8208, "control_document");
 static_assert(sizeof(struct control_socket) == 80, "control_socket");
-static_assert(sizeof(struct control_report) == 824, "control_report");
+static_assert(sizeof(struct control_report) == 912, "control_report");
 static_assert(sizeof(struct control_add) == 408, "control_add");
-static_assert(sizeof(struct control_remove) == 368, "control_remove");
+static_assert(sizeof(struct control_remove) == 372, "control_remove");
 static_assert(sizeof(struct control_open) == 112, "control_open");
 static_assert(sizeof(struct control_arm) == 112, "control_arm");
 static_assert(sizeof(struct control_probe) == 16, "control_probe");
@@ -93,7 +93,11 @@ static const struct message_type types[] =
             {
                 .name = "report",
                 .length = sizeof(struct control_report),
-                .fields = {MESSAGE_RULE(struct control_report, text, MESSAGE_STRING)},
+                .fields =
+                    {
+                        MESSAGE_RULE(struct control_report, unknown_address, MESSAGE_PRINTABLE),
+                        MESSAGE_RULE(struct control_report, text, MESSAGE_STRING),
+                    },
             },
         [CONTROL_ADD] =
             {
@@ -112,6 +116,7 @@ static const struct message_type types[] =
                 .fields =
                     {
                         MESSAGE_RULE(struct control_remove, token, MESSAGE_STRING),
+                        MESSAGE_RANGE(struct control_remove, explain, 0, 1),
                         MESSAGE_RULE(struct control_remove, purpose, MESSAGE_PRINTABLE),
                     },
             },

@@ -12,6 +12,7 @@ struct arguments {
     const struct command *command; /* NULL: help or version alone */
     const char *config;            /* -c FILE; NULL when it was not given */
     const char *duration;          /* --for TIME; NULL when it was not given */
+    const char *format;            /* --format FORMAT; NULL when it was not given */
     bool open;
     bool json;
     bool watch;

@@ -28,11 +28,12 @@ static int settle(struct connection *connection, struct error *error)
 }
 
 int publish_withdraw(struct connection *connection, const char *token, const char *purpose,
-                     char *note, struct error *error)
+                     bool explain, char *note, struct error *error)
 {
     union control_message request;
     control_message_init(&request, CONTROL_REMOVE);
     memcpy(request.remove.token, token, strlen(token));
+    request.remove.explain = explain ? 1 : 0;
     connection_set_purpose(&request.remove.purpose, purpose);
     return connection_ask(connection, &request, NULL, CONNECTION_ANSWER_MS, note, error);
 }
@@ -108,7 +109,7 @@ static int withdraw_one(struct connection *connection, const struct settings *se
     }
     char note[CONTROL_TEXT_MAX];
     if (running &&
-        publish_withdraw(connection, one->challenge.token, one->purpose, note, error) < 0) {
+        publish_withdraw(connection, one->challenge.token, one->purpose, false, note, error) < 0) {
         return -1;
     }
     return running ? 1 : 0;

@@ -24,6 +24,7 @@ int publish(struct connection *connection, const struct settings *settings,
             const struct publication *list, size_t count, size_t *culprit, struct error *error);
 
 /* Withdraws a token. What the keeper says about one that was not registered is in `note`
- * (CONTROL_TEXT_MAX bytes), which is empty when it was. */
+ * (CONTROL_TEXT_MAX bytes), which is empty when it was; with `explain` also what it knows of why
+ * nobody validated one that was. */
 int publish_withdraw(struct connection *connection, const char *token, const char *purpose,
-                     char *note, struct error *error);
+                     bool explain, char *note, struct error *error);

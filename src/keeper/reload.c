@@ -66,6 +66,10 @@ static void keep(struct config *fresh, const struct config *old)
     keep_text(fresh, "control.group", fresh->control.group, old->control.group,
               sizeof(fresh->control.group));
     fresh->control.group_given = old->control.group_given;
+    keep_text(fresh, "ledger.file", fresh->ledger.file, old->ledger.file,
+              sizeof(fresh->ledger.file));
+    note_kept(fresh, "ledger.size", fresh->ledger.size != old->ledger.size);
+    fresh->ledger.size = old->ledger.size;
 }
 
 /* The table as text says everything about it, whatever the keys are that make it up. NULL: no
@@ -166,6 +170,7 @@ static void adopt(struct keeper *keeper, const struct config *fresh)
                   error.text);
     if (keeper_sources_watch(keeper, &error) < 0)
         log_warnx("%s", error.text);
+    ledger_note_ruleset(keeper);
 }
 
 static void note_sources(struct keeper *keeper)

@@ -62,6 +62,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     struct redirect_counters counters;
     struct error error;
 
+    ledger_note_counters(keeper);
     keeper->leased_ms = now_ms;
     if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
         redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
@@ -73,6 +74,8 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
     keeper->before.passed = keeper_passed(keeper);
+    keeper->before.unknown = keeper_unknown(keeper);
+    keeper->before.validators = keeper->validators.count;
     keeper->before.redirected = sum.redirected;
     keeper->before.arrived = sum.arrived;
 }
@@ -205,6 +208,9 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         log_info("window shut: %s", keeper->shut_reason);
     }
     keeper->state_seen = state;
+    if (state == WINDOW_OPEN)
+        keeper->evidence_tokens = keeper->tokens_total - keeper->before.tokens;
+    ledger_note_window(keeper, now_ms);
     if (state != WINDOW_OPEN)
         keeper->before.tokens = keeper->tokens_total;
     /* What stood in the way of a window that is over is history, but for a block that goes on. */
@@ -273,6 +279,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
+    at_ms = earlier(at_ms, ledger_note_next_ms(keeper));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
         at_ms = earlier(at_ms, request_next_ms(peer));
     if (keeper->options.on_demand && keeper->peers.count == 0 && keeper->stay_until_ms != 0)

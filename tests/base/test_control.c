@@ -111,7 +111,7 @@ static void test_header(void **state)
     message.header.version = 9;
     expect_bad(
         &message, length,
-        "bad control message: the peer speaks version 9, this program version 2: after an upgrade, "
+        "bad control message: the peer speaks version 9, this program version 3: after an upgrade, "
         "restart what still runs");
     make_good(&message, CONTROL_STATUS);
     message.header.type = 6;
