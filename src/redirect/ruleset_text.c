@@ -7,6 +7,7 @@
 
 #include "redirect/redirect.h"
 #include "redirect/ruleset.h"
+#include "redirect/ruleset_explain.h"
 #include "wicket/duration.h"
 
 /* The table as nft(8) text. Loaded with `nft -f` it is what ruleset_netlink.c puts into the kernel;
@@ -167,7 +168,7 @@ static void write_statement(FILE *stream, const struct ruleset_statement *statem
     fputs(hole + 2, stream);
 }
 
-static void write_chain(FILE *stream, const struct ruleset_chain *chain)
+static void write_chain(FILE *stream, const struct ruleset_chain *chain, bool explain)
 {
     fprintf(stream, "\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
             chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
@@ -175,6 +176,8 @@ static void write_chain(FILE *stream, const struct ruleset_chain *chain)
     for (size_t i = 0; i < chain->rule_count; i++) {
         const struct ruleset_rule *rule = &chain->rules[i];
 
+        if (explain)
+            ruleset_explain(stream, rule);
         for (size_t j = 0; j < rule->statement_count; j++) {
             fputs(j == 0 ? "\t\t" : " ", stream);
             write_statement(stream, &rule->statements[j]);
@@ -186,8 +189,8 @@ static void write_chain(FILE *stream, const struct ruleset_chain *chain)
     fputs("\t}\n", stream);
 }
 
-int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
-                        bool lease, struct error *error)
+static int write_table(FILE *stream, const struct config *config, const char *table, bool owner,
+                       bool lease, bool explain, struct error *error)
 {
     struct ruleset ruleset;
 
@@ -205,7 +208,7 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
         fputs("\t}\n\n", stream);
     }
     for (size_t i = 0; i < ruleset.chain_count; i++) {
-        write_chain(stream, &ruleset.chains[i]);
+        write_chain(stream, &ruleset.chains[i], explain);
         fputs(i + 1 < ruleset.chain_count ? "\n" : "", stream);
     }
     fputs("}\n", stream);
@@ -213,4 +216,15 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
     if (fflush(stream) != 0 || ferror(stream))
         return error_set_errno(error, EX_IOERR, "cannot write the ruleset");
     return 0;
+}
+
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+                        bool lease, struct error *error)
+{
+    return write_table(stream, config, table, owner, lease, false, error);
+}
+
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error)
+{
+    return write_table(stream, config, REDIRECT_TABLE, true, true, true, error);
 }
