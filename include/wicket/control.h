@@ -49,6 +49,7 @@ enum control_type {
     CONTROL_SETTLE,     /* answered when it is known whether redirected connections arrive, after a
                            second at most: 0, or 75 with the reason */
     CONTROL_ASK_REPORT, /* CONTROL_REPORT: what happened since CONTROL_ARM on this connection */
+    CONTROL_PROBE_AT,   /* CONTROL_SOCKET; see control_probe_at */
 };
 
 struct control_header {
@@ -142,6 +143,13 @@ struct control_probe {
     uint32_t loopback; /* 1: to 127.0.0.1 or ::1, for a host without a global address; else 0 */
 };
 
+/* The same to one address of this host; one that it does not have, or that is not redirected, is
+ * family 0. */
+struct control_probe_at {
+    struct control_header header;
+    char address[64]; /* as text: "192.0.2.1", "2001:db8::1" */
+};
+
 /* CONTROL_CLOSE, CONTROL_STATUS, CONTROL_SETTLE and CONTROL_ASK_REPORT. */
 struct control_plain {
     struct control_header header;
@@ -159,6 +167,7 @@ union control_message {
     struct control_open open;
     struct control_arm arm;
     struct control_probe probe;
+    struct control_probe_at probe_at;
     struct control_plain plain;
 };
 

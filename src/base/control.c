@@ -25,6 +25,7 @@ static_assert(sizeof(struct control_remove) == 372, "control_remove");
 static_assert(sizeof(struct control_open) == 112, "control_open");
 static_assert(sizeof(struct control_arm) == 112, "control_arm");
 static_assert(sizeof(struct control_probe) == 16, "control_probe");
+static_assert(sizeof(struct control_probe_at) == 72, "control_probe_at");
 static_assert(sizeof(struct control_plain) == 8, "control_plain");
 static_assert(sizeof(((struct error *)0)->text) == CONTROL_TEXT_MAX, "a result holds any error");
 
@@ -154,6 +155,12 @@ static const struct message_type types[] =
                     },
             },
         [CONTROL_SETTLE] = {.name = "settle", .length = sizeof(struct control_plain)},
+        [CONTROL_PROBE_AT] =
+            {
+                .name = "probe at",
+                .length = sizeof(struct control_probe_at),
+                .fields = {MESSAGE_RULE(struct control_probe_at, address, MESSAGE_PRINTABLE)},
+            },
         [CONTROL_ASK_REPORT] = {.name = "ask report", .length = sizeof(struct control_plain)},
 };
 

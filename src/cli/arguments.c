@@ -88,6 +88,8 @@ static int take_option(struct parser *parser, struct error *error)
         out->json = true;
     } else if (allows(parser, COMMAND_OPTION_WATCH) && strcmp(text, "--watch") == 0) {
         out->watch = true;
+    } else if (allows(parser, COMMAND_OPTION_EXPLAIN) && strcmp(text, "--explain") == 0) {
+        out->explain = true;
     } else {
         result = 0;
     }

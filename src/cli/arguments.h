@@ -16,6 +16,7 @@ struct arguments {
     bool open;
     bool json;
     bool watch;
+    bool explain;
     bool help;
     bool version;
     char **operands; /* NULL-terminated */

@@ -312,15 +312,20 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
     peer->reason = peer->run;
 }
 
-static void handle_probe(struct peer *peer, const struct control_probe *probe)
+static void handle_probe(struct peer *peer, const union control_message *request)
 {
+    struct keeper *keeper = peer->keeper;
     union control_message message;
     struct error error;
     int fd;
 
     control_message_init(&message, CONTROL_SOCKET);
-    if (probe_connect(&fd, &message.socket, peer->keeper->redirect, peer->keeper->config,
-                      probe->family, probe->loopback != 0, &error) < 0) {
+    int result = request->header.type == CONTROL_PROBE_AT
+                     ? probe_connect_at(&fd, &message.socket, keeper->redirect, keeper->config,
+                                        request->probe_at.address, &error)
+                     : probe_connect(&fd, &message.socket, keeper->redirect, keeper->config,
+                                     request->probe.family, request->probe.loopback != 0, &error);
+    if (result < 0) {
         peer_result(peer, error.exit_code, "%s", error.text);
         return;
     }
@@ -351,7 +356,8 @@ bool request_handle(struct peer *peer, const union control_message *message)
         handle_arm(peer, &message->arm);
         return true;
     case CONTROL_PROBE:
-        handle_probe(peer, &message->probe);
+    case CONTROL_PROBE_AT:
+        handle_probe(peer, message);
         return true;
     case CONTROL_SETTLE:
         park(peer, PEER_WAIT_SETTLE, SETTLE_MS);

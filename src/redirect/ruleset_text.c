@@ -7,6 +7,7 @@
 
 #include "redirect/redirect.h"
 #include "redirect/ruleset.h"
+#include "redirect/ruleset_explain.h"
 #include "wicket/duration.h"
 
 /* The table as nft(8) text. Loaded with `nft -f` it is what ruleset_netlink.c puts into the kernel;
@@ -192,12 +193,14 @@ static void write_rule(FILE *stream, const struct ruleset_rule *rule)
     fputc('\n', stream);
 }
 
-static void write_chain(FILE *stream, const struct ruleset_chain *chain)
+static void write_chain(FILE *stream, const struct ruleset_chain *chain, bool explain)
 {
     fprintf(stream, "\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
             chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
             (int)chain->priority);
     for (size_t i = 0; i < chain->rule_count; i++) {
+        if (explain)
+            ruleset_explain(stream, &chain->rules[i]);
         fputs("\t\t", stream);
         write_rule(stream, &chain->rules[i]);
     }
@@ -221,8 +224,8 @@ static void write_admissions(FILE *stream, const struct config *config)
     }
 }
 
-int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
-                        bool lease, struct error *error)
+static int write_table(FILE *stream, const struct config *config, const char *table, bool owner,
+                       bool lease, bool explain, struct error *error)
 {
     struct ruleset ruleset;
 
@@ -240,7 +243,7 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
         fputs("\t}\n\n", stream);
     }
     for (size_t i = 0; i < ruleset.chain_count; i++) {
-        write_chain(stream, &ruleset.chains[i]);
+        write_chain(stream, &ruleset.chains[i], explain);
         fputs(i + 1 < ruleset.chain_count ? "\n" : "", stream);
     }
     fputs("}\n", stream);
@@ -250,4 +253,15 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
     if (fflush(stream) != 0 || ferror(stream))
         return error_set_errno(error, EX_IOERR, "cannot write the ruleset");
     return 0;
+}
+
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+                        bool lease, struct error *error)
+{
+    return write_table(stream, config, table, owner, lease, false, error);
+}
+
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error)
+{
+    return write_table(stream, config, REDIRECT_TABLE, true, true, true, error);
 }

@@ -41,6 +41,8 @@ static size_t expected_length(enum control_type type)
         return sizeof(struct control_arm);
     case CONTROL_PROBE:
         return sizeof(struct control_probe);
+    case CONTROL_PROBE_AT:
+        return sizeof(struct control_probe_at);
     case CONTROL_CLOSE:
     case CONTROL_STATUS:
     case CONTROL_SETTLE:

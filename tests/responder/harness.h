@@ -65,7 +65,8 @@ unsigned long harness_ticks(const struct harness *harness);
 /* Waits until it has so many connections, passed ones too. */
 void harness_wait_connections(struct harness *harness, unsigned count);
 
-/* Where who does not come from the loopback connects to; of the network namespace of test_full.c. */
+/* Where who does not come from the loopback connects to; of the network namespace of test_full.c.
+ */
 #define HARNESS_HOST4 "192.0.2.80"
 #define HARNESS_HOST6 "2001:db8::80"
 
