@@ -14,11 +14,14 @@ import pytest
 from lab import load, network
 from lab.docker import containerized
 from lab.lab import BEHIND4, BEHIND6, HOST4, HOST6, VISITORS4, VISITORS6
+from lab.methods import BOTH_METHODS
 from lab.network import KeepAlive, request_bytes
 from lab.production import Production
 from lab.raw import Raw, ending, receive, reset
 from lab.visitors import Visitors
 from lab.wicket import PREFIX, Wicket, answered_by
+
+pytestmark = BOTH_METHODS
 
 BOTH = [HOST4, HOST6]
 SOURCES = {HOST4: VISITORS4, HOST6: VISITORS6}
@@ -35,9 +38,23 @@ def get(lab, address, path="/", number=0, **more):
     return network.get(lab.outside, address, path, source=source, **more)
 
 
-def own(connection):
-    """(address, port) of this side."""
-    return connection.getsockname()[:2]
+class AnotherPort:
+    """Equal to every port but one, and those below 1024."""
+
+    def __init__(self, port):
+        self._port = port
+
+    def __eq__(self, port):
+        return port != self._port and port >= 1024
+
+    def __repr__(self):
+        return f"another than {self._port}"
+
+
+def own(lab, connection):
+    """(address, port) of this side, as production sees them through a window."""
+    address, port = connection.getsockname()[:2]
+    return address, port if lab.method == "redirect" else AnotherPort(port)
 
 
 def ask(connection, address, path="/", method="GET"):
@@ -71,7 +88,7 @@ def test_production_sees_the_visitor(lab, wicket, kind):
     wicket.run("open", "--for", "1m")
     for number, address in enumerate(BOTH * 4):
         with come(lab, address, number) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             answer = ask(connection, address, f"/?{number}")
         assert (answer.server, answer.status) == ("production", 200)
         assert_seen(production, f"/?{number}", visitor, address)
@@ -96,7 +113,7 @@ def test_a_challenge_is_answered_here(lab, production, wicket):
             assert int(answer.headers["content-length"]) == len(key_authorization)
         for number, path in enumerate((f"{PREFIX}x{token}", PREFIX + token[:-1], PREFIX, "/")):
             with come(lab, address, number) as connection:
-                visitor = own(connection)
+                visitor = own(lab, connection)
                 answer = ask(connection, address, f"{path}?{number}")
             assert answer.server == "production"
             assert_seen(production, f"{path}?{number}", visitor, address)
@@ -133,7 +150,7 @@ def test_bytes_arrive_as_they_are(lab, wicket, address):
             visitor.sendall(sent)
             served, seen = production.accept()
             with served:
-                assert (seen.address, seen.port) == own(visitor), what
+                assert (seen.address, seen.port) == own(lab, visitor), what
                 assert receive(served, len(sent)) == sent, what
                 answer = os.urandom(200_000)
                 served.sendall(answer[:1])
@@ -157,7 +174,7 @@ def test_the_server_speaks_first(lab, wicket, address):
     with come(lab, address) as visitor:
         served, seen = production.accept()
         with served:
-            assert (seen.address, seen.port, seen.local) == (*own(visitor), address)
+            assert (seen.address, seen.port, seen.local) == (*own(lab, visitor), address)
             served.sendall(b"220 production of the lab\r\n")
             assert receive(visitor, 27) == b"220 production of the lab\r\n"
             took = time.monotonic() - began
@@ -188,7 +205,7 @@ def test_a_request_that_trickles_in(lab, wicket, address):
         served, seen = production.accept()
         took = time.monotonic() - began
         with served:
-            assert (seen.address, seen.port) == own(visitor)
+            assert (seen.address, seen.port) == own(lab, visitor)
             assert receive(served, 20) == whole[:20]
             visitor.sendall(whole[20:])
             assert receive(served, len(whole) - 20) == whole[20:]
@@ -332,7 +349,7 @@ def test_reverse_path_filter(make_lab, place, strictness):
     token, key_authorization = wicket.add()
     for number, address in enumerate(BOTH * 4):
         with come(lab, address, number) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             answer = ask(connection, address, f"/?{number}")
         assert (answer.server, answer.status) == ("production", 200)
         assert_seen(production, f"/?{number}", visitor, local[address])
@@ -354,7 +371,7 @@ def test_several_local_addresses(lab, production, wicket):
         for number, local in enumerate((address, second[address]) * 2):
             source = SOURCES[address][number]
             with network.connect(lab.outside, local, source=source) as connection:
-                visitor = own(connection)
+                visitor = own(lab, connection)
                 assert ask(connection, local, f"/?{local}-{number}").server == "production"
             assert_seen(production, f"/?{local}-{number}", visitor, local)
     wicket.run("close")
@@ -367,7 +384,7 @@ def test_processes_of_this_host(lab, production, wicket):
     for number, address in enumerate(("127.0.0.1", "::1", HOST4, HOST6)):
         assert network.get(lab.host, address, PREFIX + token).body == key_authorization.encode()
         with network.connect(lab.host, address) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             assert ask(connection, address, f"/?{number}").server == "production"
         assert_seen(production, f"/?{number}", visitor, address)
     # No visitors from outside.
@@ -489,7 +506,7 @@ def test_keeper_killed(lab, production, wicket, tell):
     keeper.wait()
     for number, address in enumerate(BOTH):
         with come(lab, address, 1) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             assert ask(connection, address, f"/?{number}").server == "production"
         assert_seen(production, f"/?{number}", visitor, address)
     assert_only_visitors(production, start)
@@ -517,7 +534,7 @@ def test_keeper_stopped(lab, production, wicket, address, tell):
         tell(f"keeper SIGSTOP: a visitor is let go after {took:.2f} s")
         assert 4.5 < took < 8
     with come(lab, address, 2) as connection:
-        visitor = own(connection)
+        visitor = connection.getsockname()[:2]
         assert ask(connection, address, "/?after").server == "production"
     assert_seen(production, "/?after", visitor, address)
     assert passed.ask().server == "production"
@@ -533,7 +550,7 @@ def test_keeper_late(lab, production, wicket, address):
     wicket.run("open", "--for", "1m")
     keeper.freeze()
     with come(lab, address, 1) as connection:
-        visitor = own(connection)
+        visitor = own(lab, connection)
         connection.sendall(request_bytes("/?late", address))
         connection.settimeout(2)
         with pytest.raises(TimeoutError):
@@ -559,7 +576,7 @@ def test_responder_killed(lab, production, wicket, address):
     passed.close()
     keeper.output.wait_for("port 80 is redirected", before)
     with come(lab, address, 1) as connection:
-        visitor = own(connection)
+        visitor = own(lab, connection)
         assert ask(connection, address, "/?next").server == "production"
     assert_seen(production, "/?next", visitor, address)
     assert wicket.status()["counters"]["passed"] == count + 1

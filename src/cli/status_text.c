@@ -99,6 +99,35 @@ static void write_scope(FILE *out, const json_t *root)
     }
 }
 
+/* Of a window with tokens that nobody has validated. */
+static void write_evidence(FILE *out, const json_t *root)
+{
+    const json_t *evidence = json_object_get(root, "evidence");
+    if (json_is_string(json_object_get(evidence, "text"))) {
+        fprintf(out, "%s: %s\n",
+                is(root, "state", "open") ? "no validation so far"
+                                          : "no validation in the last window",
+                PLAIN(evidence, "text"));
+    }
+}
+
+static void write_ledger(FILE *out, const json_t *root)
+{
+    const json_t *ledger = json_object_get(root, "ledger");
+    if (!json_is_object(ledger)) {
+        return;
+    }
+    if (json_is_string(json_object_get(ledger, "trouble"))) {
+        fprintf(out, "TROUBLE: the ledger is not written: %s\n", PLAIN(ledger, "trouble"));
+    }
+    fprintf(out, "ledger: %s", PLAIN(ledger, "file"));
+    const uint64_t lost = number(ledger, "lost");
+    if (lost > 0) {
+        fprintf(out, ", %" PRIu64 " %s lost", lost, lost == 1 ? "line" : "lines");
+    }
+    fputc('\n', out);
+}
+
 static void write_reason(FILE *out, const json_t *reason)
 {
     fprintf(out, "  %s", PLAIN(reason, "kind"));
@@ -135,8 +164,9 @@ static void write_reasons(FILE *out, const json_t *root)
 
 static void write_keeper(FILE *out, const json_t *root)
 {
-    fprintf(out, "keeper pid %" PRIu64 ", %s mode, configuration %s; responder %s\n",
-            number(root, "pid"), PLAIN(root, "mode"), PLAIN(root, "config"),
+    fprintf(out, "keeper pid %" PRIu64 ", %s mode%s, configuration %s; responder %s\n",
+            number(root, "pid"), PLAIN(root, "mode"),
+            is(root, "method", "tproxy") ? ", tproxy" : "", PLAIN(root, "config"),
             PLAIN(root, "responder"));
     if (json_is_false(json_object_get(root, "owned_table"))) {
         fprintf(out, "this kernel has no owned tables: should the keeper be killed, the lease "
@@ -240,8 +270,10 @@ int status_text_write(FILE *out, const char *json, size_t length, struct error *
         write_scope(out, root);
         write_reasons(out, root);
         write_window_counters(out, root);
+        write_evidence(out, root);
         write_passing(out, root);
         write_keeper(out, root);
+        write_ledger(out, root);
         write_counters(out, root);
         write_validators(out, root);
     }

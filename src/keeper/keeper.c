@@ -38,6 +38,11 @@ uint64_t keeper_passed(const struct keeper *keeper)
     return keeper->passed_before + keeper->pong.passed;
 }
 
+uint64_t keeper_unknown(const struct keeper *keeper)
+{
+    return keeper->unknown_before + keeper->pong.unknown;
+}
+
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
 {
     char text[sizeof(keeper->trouble)];
@@ -113,6 +118,7 @@ static void on_down(void *owner)
     keeper->validations_before = keeper_validations(keeper);
     keeper->turned_away_before = keeper_turned_away(keeper);
     keeper->passed_before = keeper_passed(keeper);
+    keeper->unknown_before = keeper_unknown(keeper);
     keeper->pong = (struct link_pong){0};
     keeper->validations_told = 0;
     keeper->pressure.exhausted = 0;
@@ -126,6 +132,10 @@ static void on_pong(void *owner, const struct link_pong *pong)
     struct keeper *keeper = owner;
 
     keeper->pong = *pong;
+    if (pong->unknown > 0) {
+        keeper->unknown_family = pong->unknown_family;
+        memcpy(keeper->unknown_address, pong->unknown_address, sizeof(keeper->unknown_address));
+    }
     /* In a flood it counts those that it does not tell of. */
     if (pong->validations > keeper->validations_told) {
         log_limit_leave_out(&keeper->validations, pong->validations - keeper->validations_told,
@@ -158,8 +168,12 @@ static void on_validation(void *owner, const struct link_validation *validation)
 
     if (validation->loopback == 0) {
         keeper->validations_told++;
-        validators_note(&keeper->validators, validation);
+        struct validator *from = validators_note(&keeper->validators, validation);
+        struct token *token = tokens_find(&keeper->tokens, validation->token);
+        if (token != NULL)
+            token->validations++;
         note_validation(keeper, validation);
+        ledger_note_validation(keeper, validation, from);
     }
 }
 
@@ -457,16 +471,23 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     webroot_init(&keeper->webroot);
     keeper_admission_init(&keeper->admission);
     keeper_sources_init(&keeper->sources);
+    ledger_init(&keeper->ledger);
+    ledger_note_place(keeper);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
         account_resolve(&keeper->account, config, error) < 0 ||
-        program_find(responder, sizeof(responder), "wicket-responder", error) < 0 ||
-        open_up(keeper, error) < 0)
+        program_find(responder, sizeof(responder), "wicket-responder", error) < 0)
+        return -1;
+    /* It must not inherit what is opened now, and takes privileges that are given up below. */
+    ledger_start(&keeper->ledger, config, &keeper->account);
+    ledger_note_ruleset(keeper);
+    if (open_up(keeper, error) < 0)
         return -1;
     webroot_tokens_prepare(keeper);
     if (privileges_reduce(keeper->mode, error) < 0 || watch(keeper, error) < 0)
         return -1;
     webroot_tokens_start(keeper);
+    ledger_watch(&keeper->ledger, keeper->epoll_fd);
     keeper->responder_path = strdup(responder);
     if (keeper->responder_path == NULL)
         return error_set(error, EX_OSERR, "out of memory");
@@ -521,6 +542,8 @@ void keeper_deinit(struct keeper *keeper)
     stop_listening(keeper);
     peers_close_all(keeper);
     child_stop(&keeper->child);
+    ledger_note_end(keeper);
+    ledger_close(&keeper->ledger);
     pass_deinit(keeper);
     for (unsigned int i = 0; i < keeper->listen_count; i++)
         close_fd(&keeper->listen_fds[i]);
@@ -547,4 +570,5 @@ void keeper_deinit(struct keeper *keeper)
     free(keeper->responder_path);
     keeper->responder_path = NULL;
     lock_release(&keeper->lock);
+    ledger_wait(&keeper->ledger);
 }

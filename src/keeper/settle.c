@@ -62,6 +62,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     struct redirect_counters counters;
     struct error error;
 
+    ledger_note_counters(keeper);
     keeper->leased_ms = now_ms;
     if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
         redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
@@ -73,6 +74,8 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
     keeper->before.passed = keeper_passed(keeper);
+    keeper->before.unknown = keeper_unknown(keeper);
+    keeper->before.validators = keeper->validators.count;
     keeper->before.redirected = sum.redirected;
     keeper->before.arrived = sum.arrived;
 }
@@ -145,11 +148,35 @@ static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
         keeper->leaving = true;
 }
 
-static void look(struct keeper *keeper, uint64_t now_ms)
+/* What keeps the redirected from the responder, and what to do about it. */
+static void note_blocked(struct keeper *keeper, const struct redirect_counters *counters)
 {
     const struct config *config = keeper->config;
-    struct redirect_counters counters;
+    bool v4 = keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED;
+    const char *iptables = v4 ? "iptables" : "ip6tables";
     char blocked[ARRIVAL_TEXT];
+
+    arrival_describe(&keeper->arrival, counters, blocked);
+    if (config->redirect.method == CONFIG_METHOD_TPROXY)
+        keeper_trouble(keeper,
+                       "this host's firewall drops what comes to port %u %s; open that port in it: "
+                       "\"tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp "
+                       "--dport %u -j ACCEPT",
+                       config->redirect.port, blocked, config->redirect.port, iptables,
+                       config->redirect.port);
+    else
+        keeper_trouble(keeper,
+                       "this host's firewall drops what is redirected to port %u %s; let it in: "
+                       "\"ct status dnat tcp dport %u accept\" in the nftables input chain, or %s "
+                       "-I INPUT -p tcp --dport %u -m conntrack --ctstate DNAT -j ACCEPT; or for "
+                       "the time of a window, with redirect.admit",
+                       config->responder.port, blocked, config->responder.port, iptables,
+                       config->responder.port);
+}
+
+static void look(struct keeper *keeper, uint64_t now_ms)
+{
+    struct redirect_counters counters;
     struct error error;
 
     if (now_ms < keeper->look_due_ms)
@@ -169,15 +196,7 @@ static void look(struct keeper *keeper, uint64_t now_ms)
     }
     if (arrival_look(&keeper->arrival, &counters) != ARRIVAL_BLOCKED)
         return;
-    keeper_trouble(
-        keeper,
-        "this host's firewall drops what is redirected to port %u %s; let it in: \"ct status dnat "
-        "tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp --dport %u -m "
-        "conntrack --ctstate DNAT -j ACCEPT; or for the time of a window, with redirect.admit",
-        config->responder.port, arrival_describe(&keeper->arrival, &counters, blocked),
-        config->responder.port,
-        keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED ? "iptables" : "ip6tables",
-        config->responder.port);
+    note_blocked(keeper, &counters);
     window_blocked(&keeper->window, now_ms, WINDOW_END_BLOCKED);
 }
 
@@ -190,6 +209,9 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         log_info("window shut: %s", keeper->shut_reason);
     }
     keeper->state_seen = state;
+    if (state == WINDOW_OPEN)
+        keeper->evidence_tokens = keeper->tokens_total - keeper->before.tokens;
+    ledger_note_window(keeper, now_ms);
     if (state != WINDOW_OPEN)
         keeper->before.tokens = keeper->tokens_total;
     /* What stood in the way of a window that is over is history, but for a block that goes on. */
@@ -258,6 +280,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
+    at_ms = earlier(at_ms, ledger_note_next_ms(keeper));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
         at_ms = earlier(at_ms, request_next_ms(peer));
     if (keeper->options.on_demand && keeper->peers.count == 0 && keeper->stay_until_ms != 0)

@@ -153,3 +153,6 @@ int redirect_remove(struct redirect *redirect, struct error *error);
  */
 int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
                         bool lease, struct error *error);
+
+/* As `wicket ruleset --explain` prints it, with a sentence above each rule; nft(8) reads it too. */
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error);

@@ -121,6 +121,19 @@ static bool rule_set_comment(struct nftnl_rule *rule, const char *comment)
     return done;
 }
 
+/* What a kernel must have for it. */
+static const char *rule_modules(const struct ruleset_rule *rule)
+{
+    for (size_t i = 0; i < rule->statement_count; i++) {
+        enum ruleset_statement_type type = rule->statements[i].type;
+
+        if (type == RULESET_TPROXY || type == RULESET_TPROXY4 || type == RULESET_TPROXY6)
+            return "nft_tproxy, nf_tproxy_ipv4, nf_tproxy_ipv6, nft_fib_inet; or set "
+                   "redirect.method to redirect";
+    }
+    return "nft_fib_inet, nft_redir, nft_ct, nft_nat, nft_objref, nf_conntrack";
+}
+
 static void create_rule(struct batch *batch, const char *chain,
                         const struct ruleset_rule *description)
 {
@@ -128,9 +141,7 @@ static void create_rule(struct batch *batch, const char *chain,
     struct nlmsghdr *header = batch_begin_message(
         batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, BATCH_ROOM,
         (struct batch_object){
-            .kind = "rule of chain",
-            .name = chain,
-            .modules = "nft_fib_inet, nft_redir, nft_ct, nft_nat, nft_objref, nf_conntrack"});
+            .kind = "rule of chain", .name = chain, .modules = rule_modules(description)});
 
     if (rule && header && expression_add_all(rule, description) &&
         (!description->comment || rule_set_comment(rule, description->comment))) {

@@ -7,6 +7,7 @@
 
 #include "redirect/redirect.h"
 #include "redirect/ruleset.h"
+#include "redirect/ruleset_explain.h"
 #include "wicket/duration.h"
 
 /* The table as nft(8) text. Loaded with `nft -f` it is what ruleset_netlink.c puts into the kernel;
@@ -17,6 +18,7 @@ static const char *const statement_texts[] = {
     [RULESET_FAMILY4] = "meta nfproto ipv4",
     [RULESET_FAMILY6] = "meta nfproto ipv6",
     [RULESET_IIFNAME_IN] = "iifname @%s",
+    [RULESET_LOOPBACK] = "iif lo",
     [RULESET_NOT_LOOPBACK] = "iif != lo",
     [RULESET_OUT_LOOPBACK] = "oif lo",
     [RULESET_OUT_NOT_LOOPBACK] = "oif != lo",
@@ -27,11 +29,15 @@ static const char *const statement_texts[] = {
     [RULESET_DADDR_LOCAL] = "fib daddr type local",
     [RULESET_SADDR_LOCAL] = "fib saddr type local",
     [RULESET_SADDR_REAL] = "fib saddr type unicast",
+    [RULESET_SOCKET4_IN] = "ip saddr . tcp sport @%s",
+    [RULESET_SOCKET6_IN] = "ip6 saddr . tcp sport @%s",
     [RULESET_SPORT_IN] = "tcp sport @%s",
     [RULESET_DPORT_IN] = "tcp dport @%s",
     [RULESET_DPORT] = "tcp dport %u",
+    [RULESET_NOT_DPORT] = "tcp dport != %u",
     [RULESET_SYN] = "tcp flags & (fin | syn | rst | ack) == syn",
     [RULESET_NOT_SYN] = "tcp flags & (fin | syn | rst | ack) != syn",
+    [RULESET_ACK] = "tcp flags & (fin | syn | rst | ack) == ack",
     [RULESET_UPSTREAM] = "meta priority 7763:6b74",
     [RULESET_NOT_UPSTREAM] = "meta priority != 7763:6b74",
     [RULESET_CT_DNAT] = "ct status dnat",
@@ -42,9 +48,17 @@ static const char *const statement_texts[] = {
     [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",
     [RULESET_DELETE_SADDR4] = "delete @%s { ip saddr }",
     [RULESET_DELETE_SADDR6] = "delete @%s { ip6 saddr }",
+    [RULESET_UPDATE_DPORT] = "update @%s { tcp dport }",
+    [RULESET_UPDATE_SOCKET4] = "update @%s { ip saddr . tcp sport }",
+    [RULESET_UPDATE_SOCKET6] = "update @%s { ip6 saddr . tcp sport }",
     [RULESET_CT_TIMEOUT] = "ct timeout set \"%s\"",
     [RULESET_COUNTER] = "counter",
     [RULESET_REDIRECT] = "redirect to :%u",
+    [RULESET_TPROXY] = "tproxy to :%u",
+    [RULESET_TPROXY4] = "tproxy ip to :%u",
+    [RULESET_TPROXY6] = "tproxy ip6 to :%u",
+    [RULESET_DNAT_SAME4] = "dnat ip to ip daddr",
+    [RULESET_DNAT_SAME6] = "dnat ip6 to ip6 daddr",
     [RULESET_SNAT4] = "snat ip to ip saddr . tcp sport map @%s",
     [RULESET_SNAT6] = "snat ip6 to ip6 saddr . tcp sport map @%s",
     [RULESET_ACCEPT] = "accept",
@@ -179,12 +193,14 @@ static void write_rule(FILE *stream, const struct ruleset_rule *rule)
     fputc('\n', stream);
 }
 
-static void write_chain(FILE *stream, const struct ruleset_chain *chain)
+static void write_chain(FILE *stream, const struct ruleset_chain *chain, bool explain)
 {
     fprintf(stream, "\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
             chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
             (int)chain->priority);
     for (size_t i = 0; i < chain->rule_count; i++) {
+        if (explain)
+            ruleset_explain(stream, &chain->rules[i]);
         fputs("\t\t", stream);
         write_rule(stream, &chain->rules[i]);
     }
@@ -208,8 +224,8 @@ static void write_admissions(FILE *stream, const struct config *config)
     }
 }
 
-int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
-                        bool lease, struct error *error)
+static int write_table(FILE *stream, const struct config *config, const char *table, bool owner,
+                       bool lease, bool explain, struct error *error)
 {
     struct ruleset ruleset;
 
@@ -227,7 +243,7 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
         fputs("\t}\n\n", stream);
     }
     for (size_t i = 0; i < ruleset.chain_count; i++) {
-        write_chain(stream, &ruleset.chains[i]);
+        write_chain(stream, &ruleset.chains[i], explain);
         fputs(i + 1 < ruleset.chain_count ? "\n" : "", stream);
     }
     fputs("}\n", stream);
@@ -237,4 +253,15 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
     if (fflush(stream) != 0 || ferror(stream))
         return error_set_errno(error, EX_IOERR, "cannot write the ruleset");
     return 0;
+}
+
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+                        bool lease, struct error *error)
+{
+    return write_table(stream, config, table, owner, lease, false, error);
+}
+
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error)
+{
+    return write_table(stream, config, REDIRECT_TABLE, true, true, true, error);
 }

@@ -279,6 +279,16 @@ int harness_connect_to(const struct harness *harness, const char *address)
 
     assert_true(fd >= 0);
     assert_true(is_v4 || inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
+    /* From an address that is no loopback one to another: to itself only this host would talk. */
+    if (is_v4 && ntohl(v4.sin_addr.s_addr) >> 24 != 127) {
+        struct sockaddr_in from = {.sin_family = AF_INET, .sin_addr = v4.sin_addr};
+        assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+        assert_int_equal(inet_pton(AF_INET, HARNESS_HOST4, &v4.sin_addr), 1);
+    } else if (!is_v4 && !IN6_IS_ADDR_LOOPBACK(&v6.sin6_addr)) {
+        struct sockaddr_in6 from = {.sin6_family = AF_INET6, .sin6_addr = v6.sin6_addr};
+        assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+        assert_int_equal(inet_pton(AF_INET6, HARNESS_HOST6, &v6.sin6_addr), 1);
+    }
     if (is_v4)
         assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
     else
