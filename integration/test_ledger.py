@@ -324,11 +324,11 @@ def test_hung_disk(lab, production, wicket):
     keeper.signal(signal.SIGTERM)
     assert keeper.wait() == 0
     keeper.output.wait_for("the ledger's disk does not answer")
-    wicket.assert_gone()
     # What it was told is not lost when it comes back.
     os.kill(pid, signal.SIGCONT)
     assert len(ledger.wait_for(lab.host, "window-opened", 41)) == 41
     assert not [e for e in ledger.entries(lab.host) if e["event"] in ("keeper-lost", "left-out")]
+    wicket.assert_gone()
 
 
 def test_a_writer_that_dies(lab, production, wicket):

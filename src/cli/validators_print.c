@@ -127,6 +127,7 @@ int validators_print_json(FILE *out, const struct observations *observations, co
                           struct error *error)
 {
     char shown[1024];
+    const uint64_t passed_over = observations->broken + observations->newer;
     json_t *list = json_array();
     escape_copy(shown, sizeof shown, path, strlen(path)); /* a path is bytes, JSON is UTF-8 */
     for (const struct observed *one = observations->list; one != NULL; one = next(one)) {
@@ -134,8 +135,7 @@ int validators_print_json(FILE *out, const struct observations *observations, co
     }
     json_t *document =
         json_pack("{s:i, s:s, s:s, s:I, s:I, s:o}", "version", 1, "ledger", shown, "warning",
-                  VALIDATORS_WARNING, "broken_lines",
-                  (json_int_t)(observations->broken + observations->newer), "unlisted",
+                  VALIDATORS_WARNING, "broken_lines", (json_int_t)passed_over, "unlisted",
                   (json_int_t)observations->unlisted, "validators", list);
     const int result =
         document == NULL ? -1 : json_dumpf(document, out, JSON_COMPACT | JSON_ENSURE_ASCII);
