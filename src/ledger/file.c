@@ -92,6 +92,14 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* Explicitly: closing lets go only where nobody else has the same descriptor. */
+static void let_go(struct ledger_file *file)
+{
+    if (file->fd >= 0)
+        flock(file->fd, LOCK_UN);
+    close_fd(&file->fd);
+}
+
 void ledger_file_deinit(struct ledger_file *file)
 {
     close_fd(&file->fd);
@@ -176,7 +184,7 @@ static int take(struct ledger_file *file, size_t length, struct stat *status, st
             if (rotate(file, error) < 0)
                 return -1;
         }
-        close_fd(&file->fd);
+        let_go(file);
     }
     return error_set(error, EX_TEMPFAIL, "%s is renamed again and again", file->path);
 }
@@ -216,7 +224,7 @@ int ledger_file_append(struct ledger_file *file, const char *lines, size_t lengt
         return 0;
     }
     /* Opened anew, by the name: an administrator may have mended what was wrong. */
-    close_fd(&file->fd);
+    let_go(file);
     return -1;
 }
 

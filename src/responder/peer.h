@@ -36,10 +36,10 @@ struct peer {
     uint64_t drain_sequence; /* of the question that waits for its answer; 0: none */
     bool crowded_waits;      /* to be told */
     bool crowded_told;
-    bool blocked;      /* waiting for EPOLLOUT */
-    uint64_t retry_ms; /* not to ask for visitors before; 0: at once */
+    bool blocked;          /* waiting for EPOLLOUT */
+    in_port_t listen_port; /* ours, network order: what came to it was redirected */
+    uint64_t retry_ms;     /* not to ask for visitors before; 0: at once */
 
-    in_port_t listen_port;    /* ours, network order: what came to it was redirected */
     uint64_t second_start_ms; /* of the validations told */
     unsigned told;
 };

@@ -178,7 +178,7 @@ static void test_rotation_refused(void **state)
     const struct place *place = *state;
     struct ledger_file file;
 
-    open_ledger(&file, place, 10);
+    open_ledger(&file, place, 9);
     append(&file, "one\n");
     assert_int_equal(mkdir(place->old, 0700), 0);
     refuse(&file, EX_CANTCREAT, "is full, and cannot become ledger.jsonl.1");
