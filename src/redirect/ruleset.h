@@ -87,6 +87,7 @@ enum ruleset_statement_type {
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
     RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
     RULESET_CT_SNAT,     /* conntrack knows a rewritten source */
+    RULESET_CT_NOT_SNAT, /* of none, or of the source as it is */
     RULESET_CT_DPORT,    /* port: that the TCP connection was made to, whatever became of it */
     RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
     RULESET_ADD_SADDR6,  /* ends the rule */

@@ -42,6 +42,7 @@ static const char *const statement_texts[] = {
     [RULESET_CT_DNAT] = "ct status dnat",
     [RULESET_CT_DNAT_NEW] = "ct status & (confirmed | dnat) == dnat",
     [RULESET_CT_SNAT] = "ct status snat",
+    [RULESET_CT_NOT_SNAT] = "ct status ! snat",
     [RULESET_CT_DPORT] = "ct original proto-dst %u",
     [RULESET_ADD_SADDR4] = "add @%s { ip saddr }",
     [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",

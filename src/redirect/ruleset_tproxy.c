@@ -72,6 +72,15 @@ static void add_first(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule_add_set(rule, families[family].add_source, missing->name);
 }
 
+/* Where there is NAT for the pass, a visitor whose port has been lent to another connection to
+ * production, with its address, gets a new one on the way in, behind this chain: what has no socket
+ * here will have one there. */
+static void rule_add_unchanged(struct ruleset_rule *rule, const struct config *config)
+{
+    if (config->other_requests == CONFIG_OTHER_PASS)
+        rule_add_plain(rule, RULESET_CT_NOT_SNAT);
+}
+
 /*
  * Of a handshake that was answered with a SYN cookie the kernel remembers nothing: the packet that
  * ends it belongs to nobody, and production's listener would reset it. So who has begun one with
@@ -102,6 +111,7 @@ static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule = add_outside(chain, scope, family, NULL);
     rule_add_plain(rule, RULESET_ACK);
     rule_add_set(rule, families[family].socket_in, taken->name);
+    rule_add_unchanged(rule, config);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, families[family].tproxy, config->responder.port);
 
@@ -109,6 +119,7 @@ static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule_add_plain(rule, RULESET_ACK);
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_CROWDED);
+    rule_add_unchanged(rule, config);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, families[family].tproxy, config->responder.port);
 }
