@@ -128,8 +128,9 @@ static void write_timeout(FILE *stream, const struct ruleset_timeout *timeout)
 {
     fprintf(stream,
             "\t# %s\n\tct timeout %s {\n\t\tprotocol tcp\n\t\tl3proto %s\n\t\tpolicy = { "
-            "time_wait : 1, close : 1 }\n\t}\n\n",
-            timeout->note, timeout->name, timeout->ipv6 ? "ip6" : "ip");
+            "%s }\n\t}\n\n",
+            timeout->note, timeout->name, timeout->ipv6 ? "ip6" : "ip",
+            timeout->beginning ? "syn_sent : 1" : "time_wait : 1, close : 1");
 }
 
 static void write_set(FILE *stream, const struct ruleset_set *set)
