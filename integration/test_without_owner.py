@@ -32,6 +32,7 @@ class WithoutOwner(Wicket):
         for name, source in (
             ("wicket", build / "src" / "wicket"),
             ("wicket-keeper", build / "integration" / "keeper_without_owner"),
+            ("wicket-ledger", build / "src" / "wicket-ledger"),
             ("wicket-responder", build / "src" / "wicket-responder"),
         ):
             (tree / name).write_bytes(source.read_bytes())

@@ -71,7 +71,8 @@ struct config {
         struct config_network *addresses; /* full prefix each */
         size_t address_count;             /* 0: all local ones */
         struct config_network *sources;
-        size_t source_count;                    /* 0: everyone, unless there is a file of them */
+        size_t source_count;  /* 0: everyone, unless there is a file of them */
+        size_t source_listed; /* how many of them wicket.yaml lists, where the file has been read */
         char sources_file[CONFIG_PATH_MAX + 1]; /* more sources, one a line; "": none */
         bool local;                             /* false */
         struct config_chain *admit; /* where the redirected are let in while a window is open */

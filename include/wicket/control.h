@@ -23,10 +23,11 @@
  */
 
 #define CONTROL_MAGIC       UINT32_C(0x54434b57) /* "WKCT" in memory */
-#define CONTROL_VERSION     2
+#define CONTROL_VERSION     3
 #define CONTROL_PURPOSE_MAX 96  /* who asks, for people: "certbot hook for example.org" */
 #define CONTROL_TEXT_MAX    768 /* as struct error */
 #define CONTROL_CHUNK_MAX   8192
+#define CONTROL_ADDRESS_MAX 64
 
 enum control_type {
     /* keeper to client */
@@ -48,6 +49,7 @@ enum control_type {
     CONTROL_SETTLE,     /* answered when it is known whether redirected connections arrive, after a
                            second at most: 0, or 75 with the reason */
     CONTROL_ASK_REPORT, /* CONTROL_REPORT: what happened since CONTROL_ARM on this connection */
+    CONTROL_PROBE_AT,   /* CONTROL_SOCKET; see control_probe_at */
 };
 
 struct control_header {
@@ -84,8 +86,9 @@ struct control_document {
  */
 struct control_socket {
     struct control_header header;
-    int32_t family;   /* AF_INET, AF_INET6, or 0 */
-    char address[64]; /* where it connects to, as text: "192.0.2.1", "2001:db8::1" */
+    int32_t family;                    /* AF_INET, AF_INET6, or 0 */
+    char address[CONTROL_ADDRESS_MAX]; /* where it connects to, as text: "192.0.2.1", "2001:db8::1"
+                                        */
     uint16_t port;
     uint8_t reserved[2];
 };
@@ -101,6 +104,10 @@ struct control_report {
     uint32_t trouble;     /* not 0: `text` says why a window was shut or not opened */
     uint64_t turned_away; /* other requests, and visitors who could not be passed on */
     uint64_t passed;      /* visitors' connections handed on to production */
+    uint64_t redirected;  /* connections from outside sent to the responder */
+    uint64_t arrived;     /* those of them that this host's own filter let through */
+    uint64_t unknown;     /* requests for tokens that nobody registered */
+    char unknown_address[CONTROL_ADDRESS_MAX]; /* who made the last of those; or empty */
     char text[CONTROL_TEXT_MAX];
 };
 
@@ -113,6 +120,7 @@ struct control_add {
 struct control_remove {
     struct control_header header;
     char token[CHALLENGE_TOKEN_MAX + 8]; /* 264 */
+    uint32_t explain; /* 1: if nobody validated it, the result's text says what that may be from */
     char purpose[CONTROL_PURPOSE_MAX];
 };
 
@@ -135,6 +143,13 @@ struct control_probe {
     uint32_t loopback; /* 1: to 127.0.0.1 or ::1, for a host without a global address; else 0 */
 };
 
+/* The same to one address of this host; one that it does not have, or that is not redirected, is
+ * family 0. */
+struct control_probe_at {
+    struct control_header header;
+    char address[64]; /* as text: "192.0.2.1", "2001:db8::1" */
+};
+
 /* CONTROL_CLOSE, CONTROL_STATUS, CONTROL_SETTLE and CONTROL_ASK_REPORT. */
 struct control_plain {
     struct control_header header;
@@ -152,6 +167,7 @@ union control_message {
     struct control_open open;
     struct control_arm arm;
     struct control_probe probe;
+    struct control_probe_at probe_at;
     struct control_plain plain;
 };
 

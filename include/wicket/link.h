@@ -32,7 +32,7 @@ enum link_fd {
  */
 
 #define LINK_MAGIC   UINT32_C(0x4b4c4b57) /* "WKLK" in memory */
-#define LINK_VERSION 2
+#define LINK_VERSION 3
 
 enum link_type {
     /* keeper to responder */
@@ -142,21 +142,33 @@ struct link_pong {
     uint64_t turned_away; /* since start: other requests (404, 308, 400, 405, nothing sent), and
                              visitors whom nobody could pass */
     uint64_t passed;      /* visitors passed on to production since start */
+    uint64_t unknown;     /* requests since start for tokens that nobody registered */
     uint32_t connections; /* now, passed ones too */
     uint32_t passing;     /* of these, the passed ones */
     uint32_t exhausted;
-    uint32_t reserved;
+    uint16_t unknown_family; /* of who asked for the last of those; 0: nobody has */
+    uint16_t reserved;
+    uint8_t unknown_address[16]; /* as in link_validation */
 };
+
+/* What a validator said about itself, as text: every byte that is not printable ASCII, `"` and `\`
+ * are escaped as by quote.h, without the marks around it; what is too long ends in "...". */
+#define LINK_HOST_MAX       268
+#define LINK_USER_AGENT_MAX 200
 
 struct link_validation {
     struct link_header header;
-    uint16_t family;   /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
-    uint16_t port;     /* of the validator, host order */
-    uint16_t loopback; /* 1: came in from this host itself (the self-check): not a validation from
-                          outside */
-    uint16_t reserved;
+    uint16_t family;     /* AF_INET or AF_INET6 (an IPv4-mapped peer is AF_INET) */
+    uint16_t port;       /* of the validator, host order */
+    uint16_t loopback;   /* 1: came in from this host itself (the self-check): not a validation from
+                            outside */
+    uint16_t status;     /* of the answer */
     uint8_t address[16]; /* network order; IPv4 in the first four bytes, the rest zero */
+    uint8_t local[16];   /* where the connection was going before it was redirected, likewise */
+    uint32_t local_known; /* 0: the kernel does not say, and `local` is zero; 1 */
     char token[CHALLENGE_TOKEN_MAX + 8];
+    char host[LINK_HOST_MAX];             /* of the request; empty: it named none */
+    char user_agent[LINK_USER_AGENT_MAX]; /* the same */
 };
 
 /* LINK_READY, LINK_CROWDED */

@@ -35,7 +35,10 @@ TOOLS = {
     "usr/bin/nsenter": shutil.which("nsenter"),
     "usr/bin/nft": shutil.which("nft"),
 }
-WICKET = ("bin/wicket", "libexec/wicket-keeper", "libexec/wicket-responder")
+WICKET = (
+    *("bin/wicket", "libexec/wicket-keeper"),
+    *("libexec/wicket-ledger", "libexec/wicket-responder"),
+)
 # Where the programs are once more, with a keeper that takes the kernel for one without owned tables.
 WITHOUT_OWNER = "/opt/without-owner"
 

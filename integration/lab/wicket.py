@@ -109,6 +109,9 @@ class Wicket:
         """No process, no table, no file."""
         assert not self.host.pids_of("wicket-keeper")
         assert not self.host.pids_of("wicket-responder")
+        # Its last line may still be on its way to the disk.
+        for pid in self.host.pids_of("wicket-ledger"):
+            assert wait_for_end(pid, 5), "the writer of the ledger stays"
         assert "wicket" not in self.host.run("nft", "list", "tables").stdout
         directory = self.host.path("/run/wicket")
         left = sorted(path.name for path in directory.iterdir()) if directory.exists() else []

@@ -19,12 +19,13 @@ static_assert(sizeof(struct control_hello) == 4112, "control_hello");
 static_assert(sizeof(struct control_result) == 780, "control_result");
 static_assert(sizeof(struct control_document) == 8208, "control_document");
 static_assert(sizeof(struct control_socket) == 80, "control_socket");
-static_assert(sizeof(struct control_report) == 824, "control_report");
+static_assert(sizeof(struct control_report) == 912, "control_report");
 static_assert(sizeof(struct control_add) == 408, "control_add");
-static_assert(sizeof(struct control_remove) == 368, "control_remove");
+static_assert(sizeof(struct control_remove) == 372, "control_remove");
 static_assert(sizeof(struct control_open) == 112, "control_open");
 static_assert(sizeof(struct control_arm) == 112, "control_arm");
 static_assert(sizeof(struct control_probe) == 16, "control_probe");
+static_assert(sizeof(struct control_probe_at) == 72, "control_probe_at");
 static_assert(sizeof(struct control_plain) == 8, "control_plain");
 static_assert(sizeof(((struct error *)0)->text) == CONTROL_TEXT_MAX, "a result holds any error");
 
@@ -93,7 +94,11 @@ static const struct message_type types[] =
             {
                 .name = "report",
                 .length = sizeof(struct control_report),
-                .fields = {MESSAGE_RULE(struct control_report, text, MESSAGE_STRING)},
+                .fields =
+                    {
+                        MESSAGE_RULE(struct control_report, unknown_address, MESSAGE_PRINTABLE),
+                        MESSAGE_RULE(struct control_report, text, MESSAGE_STRING),
+                    },
             },
         [CONTROL_ADD] =
             {
@@ -112,6 +117,7 @@ static const struct message_type types[] =
                 .fields =
                     {
                         MESSAGE_RULE(struct control_remove, token, MESSAGE_STRING),
+                        MESSAGE_RANGE(struct control_remove, explain, 0, 1),
                         MESSAGE_RULE(struct control_remove, purpose, MESSAGE_PRINTABLE),
                     },
             },
@@ -149,6 +155,12 @@ static const struct message_type types[] =
                     },
             },
         [CONTROL_SETTLE] = {.name = "settle", .length = sizeof(struct control_plain)},
+        [CONTROL_PROBE_AT] =
+            {
+                .name = "probe at",
+                .length = sizeof(struct control_probe_at),
+                .fields = {MESSAGE_RULE(struct control_probe_at, address, MESSAGE_PRINTABLE)},
+            },
         [CONTROL_ASK_REPORT] = {.name = "ask report", .length = sizeof(struct control_plain)},
 };
 

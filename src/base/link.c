@@ -24,8 +24,8 @@ static_assert(sizeof(struct link_token) == 312, "link_token");
 static_assert(sizeof(struct link_forget) == 272, "link_forget");
 static_assert(sizeof(struct link_stateless) == 56, "link_stateless");
 static_assert(sizeof(struct link_ping) == 16, "link_ping");
-static_assert(sizeof(struct link_pong) == 56, "link_pong");
-static_assert(sizeof(struct link_validation) == 296, "link_validation");
+static_assert(sizeof(struct link_pong) == 80, "link_pong");
+static_assert(sizeof(struct link_validation) == 784, "link_validation");
 static_assert(sizeof(struct link_drain) == 24, "link_drain");
 static_assert(sizeof(struct link_drained) == 16, "link_drained");
 static_assert(sizeof(struct link_pass) == 16, "link_pass");
@@ -55,16 +55,25 @@ static int check_stateless(const void *message, struct error *error)
     return length == 0 ? 0 : challenge_check_thumbprint(thumbprint, length, error);
 }
 
+/* An address of 16 bytes, of which the family uses the first. */
+static int check_address(const uint8_t address[16], uint16_t family, struct error *error)
+{
+    size_t used = family == AF_INET6 ? 16 : family == AF_INET ? 4 : 0;
+    for (size_t i = used; i < 16; i++) {
+        if (address[i] != 0)
+            return error_set(error, EX_DATAERR, "%s has bytes behind its end",
+                             family == AF_INET ? "an IPv4 address" : "no address");
+    }
+    return 0;
+}
+
 static int check_validation(const void *message, struct error *error)
 {
     const struct link_validation *validation = message;
-    if (validation->family == AF_INET6)
-        return 0;
-    for (size_t i = 4; i < sizeof(validation->address); i++) {
-        if (validation->address[i] != 0)
-            return error_set(error, EX_DATAERR, "an IPv4 address has bytes behind its end");
-    }
-    return 0;
+    if (check_address(validation->address, validation->family, error) < 0)
+        return -1;
+    return check_address(validation->local,
+                         validation->local_known != 0 ? validation->family : AF_UNSPEC, error);
 }
 
 static int check_pong(const void *message, struct error *error)
@@ -73,7 +82,9 @@ static int check_pong(const void *message, struct error *error)
     if (pong->passing > pong->connections)
         return error_set(error, EX_DATAERR, "passing is %u, over connections, %u", pong->passing,
                          pong->connections);
-    return 0;
+    if ((pong->unknown != 0) != (pong->unknown_family != AF_UNSPEC))
+        return error_set(error, EX_DATAERR, "unknown and unknown_family do not agree");
+    return check_address(pong->unknown_address, pong->unknown_family, error);
 }
 
 static int check_passed(const void *message, struct error *error)
@@ -153,6 +164,7 @@ static const struct message_type types[] =
                         MESSAGE_RANGE(
                             struct link_pong, exhausted, 0,
                             LINK_EXHAUSTED_FDS | LINK_EXHAUSTED_MEMORY | LINK_EXHAUSTED_PASSES),
+                        MESSAGE_RULE(struct link_pong, unknown_family, MESSAGE_FAMILY_OR_NONE),
                         MESSAGE_RESERVED(struct link_pong, reserved),
                     },
                 .check = check_pong,
@@ -165,8 +177,11 @@ static const struct message_type types[] =
                     {
                         MESSAGE_RULE(struct link_validation, family, MESSAGE_FAMILY),
                         MESSAGE_RANGE(struct link_validation, loopback, 0, 1),
-                        MESSAGE_RESERVED(struct link_validation, reserved),
+                        MESSAGE_RANGE(struct link_validation, status, 200, 599),
+                        MESSAGE_RANGE(struct link_validation, local_known, 0, 1),
                         MESSAGE_RULE(struct link_validation, token, MESSAGE_TOKEN),
+                        MESSAGE_RULE(struct link_validation, host, MESSAGE_PRINTABLE),
+                        MESSAGE_RULE(struct link_validation, user_agent, MESSAGE_PRINTABLE),
                     },
                 .check = check_validation,
             },

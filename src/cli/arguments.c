@@ -74,6 +74,10 @@ static int take_option(struct parser *parser, struct error *error)
         takes_value(parser, NULL, "--for", &out->duration, error, &result)) {
         return result;
     }
+    if (allows(parser, COMMAND_OPTION_FORMAT) &&
+        takes_value(parser, NULL, "--format", &out->format, error, &result)) {
+        return result;
+    }
     if (strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0) {
         out->help = true;
     } else if (out->command == NULL && strcmp(text, "--version") == 0) {
@@ -84,6 +88,8 @@ static int take_option(struct parser *parser, struct error *error)
         out->json = true;
     } else if (allows(parser, COMMAND_OPTION_WATCH) && strcmp(text, "--watch") == 0) {
         out->watch = true;
+    } else if (allows(parser, COMMAND_OPTION_EXPLAIN) && strcmp(text, "--explain") == 0) {
+        out->explain = true;
     } else {
         result = 0;
     }

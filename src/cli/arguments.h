@@ -12,9 +12,11 @@ struct arguments {
     const struct command *command; /* NULL: help or version alone */
     const char *config;            /* -c FILE; NULL when it was not given */
     const char *duration;          /* --for TIME; NULL when it was not given */
+    const char *format;            /* --format FORMAT; NULL when it was not given */
     bool open;
     bool json;
     bool watch;
+    bool explain;
     bool help;
     bool version;
     char **operands; /* NULL-terminated */

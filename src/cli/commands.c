@@ -12,8 +12,9 @@
 const struct command *const *command_table(void)
 {
     static const struct command *const table[] = {
-        &command_run,   &command_hook,   &command_add,     &command_remove, &command_open,
-        &command_close, &command_status, &command_ruleset, &command_serve,  NULL,
+        &command_run,     &command_hook,  &command_add,    &command_remove,
+        &command_open,    &command_close, &command_status, &command_validators,
+        &command_ruleset, &command_check, &command_serve,  NULL,
     };
     return table;
 }

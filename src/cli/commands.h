@@ -15,10 +15,12 @@ struct invocation {
 };
 
 enum command_option {
-    COMMAND_OPTION_OPEN = 1,  /* --open */
-    COMMAND_OPTION_FOR = 2,   /* --for TIME */
-    COMMAND_OPTION_JSON = 4,  /* --json */
-    COMMAND_OPTION_WATCH = 8, /* --watch */
+    COMMAND_OPTION_OPEN = 1,     /* --open */
+    COMMAND_OPTION_FOR = 2,      /* --for TIME */
+    COMMAND_OPTION_JSON = 4,     /* --json */
+    COMMAND_OPTION_WATCH = 8,    /* --watch */
+    COMMAND_OPTION_FORMAT = 16,  /* --format FORMAT */
+    COMMAND_OPTION_EXPLAIN = 32, /* --explain */
 };
 
 struct command {
@@ -45,7 +47,9 @@ extern const struct command command_remove;
 extern const struct command command_open;
 extern const struct command command_close;
 extern const struct command command_status;
+extern const struct command command_validators;
 extern const struct command command_ruleset;
+extern const struct command command_check;
 extern const struct command command_serve;
 
 /* All of them, in the order of the help, then NULL. */

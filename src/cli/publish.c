@@ -10,7 +10,7 @@
 #include "cli/selfcheck.h"
 #include "wicket/log.h"
 
-static int add(struct connection *connection, const struct publication *one, struct error *error)
+int publish_add(struct connection *connection, const struct publication *one, struct error *error)
 {
     union control_message request;
     control_message_init(&request, CONTROL_ADD);
@@ -20,7 +20,7 @@ static int add(struct connection *connection, const struct publication *one, str
     return connection_request(connection, &request, CONNECTION_OPEN_MS, error);
 }
 
-static int settle(struct connection *connection, struct error *error)
+int publish_settle(struct connection *connection, struct error *error)
 {
     union control_message request;
     control_message_init(&request, CONTROL_SETTLE);
@@ -28,20 +28,19 @@ static int settle(struct connection *connection, struct error *error)
 }
 
 int publish_withdraw(struct connection *connection, const char *token, const char *purpose,
-                     char *note, struct error *error)
+                     bool explain, char *note, struct error *error)
 {
     union control_message request;
     control_message_init(&request, CONTROL_REMOVE);
     memcpy(request.remove.token, token, strlen(token));
+    request.remove.explain = explain ? 1 : 0;
     connection_set_purpose(&request.remove.purpose, purpose);
     return connection_ask(connection, &request, NULL, CONNECTION_ANSWER_MS, note, error);
 }
 
 static const int ending_signals[] = {SIGHUP, SIGINT, SIGTERM};
 
-/* Whoever is interrupted between registering a token and knowing that it is served would leave it
- * behind: these wait until it is known, seconds at most. */
-static void hold_signals(sigset_t *before)
+void publish_hold_signals(sigset_t *before)
 {
     sigset_t held;
     sigemptyset(&held);
@@ -78,7 +77,7 @@ static int add_and_check(struct connection *connection, const struct publication
     for (*added = 0; *added < count; (*added)++) {
         *culprit = *added;
         warn_of_length(&list[*added].challenge);
-        if (add(connection, &list[*added], error) < 0) {
+        if (publish_add(connection, &list[*added], error) < 0) {
             /* Without an answer it may be registered, unless the keeper is gone, and all with it.
              */
             *added += connection->fd < 0 && error->exit_code != EX_UNAVAILABLE ? 1 : 0;
@@ -91,7 +90,7 @@ static int add_and_check(struct connection *connection, const struct publication
             return -1;
         }
     }
-    if (!is_interrupted() && settle(connection, error) < 0) {
+    if (!is_interrupted() && publish_settle(connection, error) < 0) {
         return -1;
     }
     return is_interrupted() ? error_set(error, EX_TEMPFAIL, "interrupted; withdrawn") : 0;
@@ -108,7 +107,7 @@ static int withdraw_one(struct connection *connection, const struct settings *se
     }
     char note[CONTROL_TEXT_MAX];
     if (running &&
-        publish_withdraw(connection, one->challenge.token, one->purpose, note, error) < 0) {
+        publish_withdraw(connection, one->challenge.token, one->purpose, false, note, error) < 0) {
         return -1;
     }
     return running ? 1 : 0;
@@ -135,7 +134,7 @@ int publish(struct connection *connection, const struct settings *settings,
     size_t added;
     size_t ignored;
     sigset_t before;
-    hold_signals(&before);
+    publish_hold_signals(&before);
     const int result =
         add_and_check(connection, list, count, &added, culprit != NULL ? culprit : &ignored, error);
     if (result < 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
+#include <signal.h>
 #include <stddef.h>
 
 #include "cli/connection.h"
@@ -24,6 +25,16 @@ int publish(struct connection *connection, const struct settings *settings,
             const struct publication *list, size_t count, size_t *culprit, struct error *error);
 
 /* Withdraws a token. What the keeper says about one that was not registered is in `note`
- * (CONTROL_TEXT_MAX bytes), which is empty when it was. */
+ * (CONTROL_TEXT_MAX bytes), which is empty when it was; with `explain` also what it knows of why
+ * nobody validated one that was. */
 int publish_withdraw(struct connection *connection, const char *token, const char *purpose,
-                     char *note, struct error *error);
+                     bool explain, char *note, struct error *error);
+
+/* The parts of publish(): registering one, which is answered when the window is in force; and
+ * waiting until the keeper knows that no firewall is in the way (75). */
+int publish_add(struct connection *connection, const struct publication *one, struct error *error);
+int publish_settle(struct connection *connection, struct error *error);
+
+/* Whoever is interrupted between registering a token and knowing that it is served would leave it
+ * behind: SIGHUP, SIGINT and SIGTERM wait until it is known, seconds at most. */
+void publish_hold_signals(sigset_t *before);

@@ -26,7 +26,7 @@ static int remove_token(const struct invocation *invocation, struct error *error
     int result = reach_keeper(&connection, &settings, WICKET_RUNTIME_DIR, REACH_PATIENCE_MS,
                               &reached, error);
     if (result == 0 && reached == REACH_READY) {
-        result = publish_withdraw(&connection, token, "wicket remove", note, error);
+        result = publish_withdraw(&connection, token, "wicket remove", false, note, error);
     } else if (result == 0) {
         snprintf(note, sizeof note, "%s",
                  reached == REACH_NOBODY ? "no keeper runs, so no token is served"

@@ -62,3 +62,33 @@ char *report_format(char *out, size_t capacity, const struct control_report *rep
              plural(report->addresses, "address", "addresses"), visitors, before, trouble);
     return out;
 }
+
+bool report_explain(char *out, const struct control_report *report, uint16_t port)
+{
+    struct evidence evidence = {
+        .validations = report->validations,
+        .unknown = report->unknown,
+        .redirected = report->redirected,
+        .arrived = report->arrived,
+        .passed = report->passed,
+        .turned_away = report->turned_away,
+        .addresses = report->addresses,
+    };
+    snprintf(evidence.unknown_address, sizeof evidence.unknown_address, "%s",
+             report->unknown_address);
+    if (report->tokens == 0) {
+        const bool opened = report->windows > 0 || report->open_ms > 0;
+        snprintf(
+            out, EVIDENCE_TEXT,
+            "no token was registered: the command failed before it came to a challenge, or its "
+            "hook did not reach this keeper, or it wrote its challenge elsewhere than to "
+            "$WICKET_WEBROOT");
+        return opened;
+    }
+    /* The keeper has named what stood in the way. */
+    if (report->trouble != 0 && report->validations == 0) {
+        return false;
+    }
+    evidence_describe(out, &evidence, port);
+    return true;
+}

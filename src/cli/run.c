@@ -107,7 +107,8 @@ static int take_report(void *context, const union control_message *message, int 
     return 0;
 }
 
-static void tell_report(struct connection *connection)
+/* `status` is the command's: why it failed is worth more than a line of counts then. */
+static void tell_report(struct connection *connection, const struct settings *settings, int status)
 {
     if (connection->fd < 0) {
         log_warnx("run: no report, since the keeper went away");
@@ -124,6 +125,10 @@ static void tell_report(struct connection *connection)
     }
     char text[REPORT_TEXT];
     log_info("%s", report_format(text, sizeof text, &report));
+    char reason[EVIDENCE_TEXT];
+    if (status != 0 && report_explain(reason, &report, settings->config.responder.port)) {
+        log_warnx("%s", reason);
+    }
 }
 
 static int run_armed(const struct settings *settings, struct connection *connection,
@@ -138,7 +143,7 @@ static int run_armed(const struct settings *settings, struct connection *connect
     if (result == 0) {
         result = supervise(&child, connection);
         child_deinit(&child);
-        tell_report(connection);
+        tell_report(connection, settings, result);
     }
     free(environment.pointers);
     return result;
@@ -175,7 +180,8 @@ const struct command command_run = {
         "only when a challenge is registered, or with --open at once and for as long as\n"
         "COMMAND runs. WICKET_WEBROOT in its environment is a directory for clients that\n"
         "write challenge files. Signals are passed on. In the end one line on standard error\n"
-        "says how long a window was open and what went through it.\n"
+        "says how long a window was open and what went through it; if COMMAND failed, another\n"
+        "one says what that tells of the reason.\n"
         "\n"
         "The exit status is COMMAND's, 128+n if signal n ended it, 126 if it cannot be\n"
         "executed, 127 if it is not found.\n"

@@ -11,15 +11,13 @@
 #include "cli/fetch.h"
 #include "wicket/log.h"
 
-#define REASON_MAX 256
-
 struct probe {
     const char *family_name;
     int family;
     bool tried; /* there is an address of the family */
     bool good;
     char host[80];
-    char reason[REASON_MAX];
+    char reason[SELFCHECK_REASON_MAX];
 };
 
 /* The socket of a CONTROL_PROBE. */
@@ -54,17 +52,14 @@ static void describe_host(struct probe *probe, const struct control_socket *mess
              v6 ? "]" : "", port);
 }
 
-/* -1 only when the keeper cannot be talked to. */
-static int run_probe(struct connection *connection, struct probe *probe, bool loopback,
-                     const struct challenge *challenge, struct error *error)
+/* Asks for a socket and fetches over it. -1 only when the keeper cannot be talked to. */
+static int run_request(struct connection *connection, struct probe *probe,
+                       const union control_message *request, const struct challenge *challenge,
+                       struct error *error)
 {
-    union control_message request;
-    control_message_init(&request, CONTROL_PROBE);
-    request.probe.family = probe->family;
-    request.probe.loopback = loopback ? 1 : 0;
     struct probe_socket got = {.fd = -1};
     const struct connection_answer answer = {CONTROL_SOCKET, take_socket, &got};
-    if (connection_ask(connection, &request, &answer, CONNECTION_ANSWER_MS, NULL, error) < 0) {
+    if (connection_ask(connection, request, &answer, CONNECTION_ANSWER_MS, NULL, error) < 0) {
         if (got.fd >= 0) {
             close(got.fd);
         }
@@ -88,6 +83,32 @@ static int run_probe(struct connection *connection, struct probe *probe, bool lo
     return 0;
 }
 
+static int run_probe(struct connection *connection, struct probe *probe, bool loopback,
+                     const struct challenge *challenge, struct error *error)
+{
+    union control_message request;
+    control_message_init(&request, CONTROL_PROBE);
+    request.probe.family = probe->family;
+    request.probe.loopback = loopback ? 1 : 0;
+    return run_request(connection, probe, &request, challenge, error);
+}
+
+int selfcheck_at(struct connection *connection, const char *address,
+                 const struct challenge *challenge, struct selfcheck_result *out,
+                 struct error *error)
+{
+    union control_message request;
+    struct probe probe = {0};
+    control_message_init(&request, CONTROL_PROBE_AT);
+    snprintf(request.probe_at.address, sizeof request.probe_at.address, "%s", address);
+    if (run_request(connection, &probe, &request, challenge, error) < 0) {
+        return -1;
+    }
+    *out = (struct selfcheck_result){.tried = probe.tried, .good = probe.good};
+    memcpy(out->reason, probe.reason, sizeof out->reason);
+    return 0;
+}
+
 static int conclude(const struct probe probes[2], struct error *error)
 {
     if (!probes[0].tried && !probes[1].tried) {
@@ -96,7 +117,7 @@ static int conclude(const struct probe probes[2], struct error *error)
             "this host has no address to fetch the challenge through, not even loopback");
     }
     const bool any_good = probes[0].good || probes[1].good;
-    char reasons[2 * (REASON_MAX + 100)] = "";
+    char reasons[2 * (SELFCHECK_REASON_MAX + 100)] = "";
     for (size_t i = 0; i < 2; i++) {
         const struct probe *probe = &probes[i];
         if (!probe->tried || probe->good) {

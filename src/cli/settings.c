@@ -51,9 +51,8 @@ bool settings_same_file(const char *one, const char *other)
     return same;
 }
 
-/* Makes out->given and `path` (of the size of config.path) from the call. */
-static int find_file(struct settings *out, char *path, const struct invocation *invocation,
-                     struct error *error)
+int settings_find(struct settings *out, char *path, const struct invocation *invocation,
+                  struct error *error)
 {
     const char *named = invocation->arguments->config;
     if (named == NULL) {
@@ -94,7 +93,7 @@ static int load(struct settings *out, const struct invocation *invocation, bool 
                 struct error *error)
 {
     char path[sizeof out->config.path];
-    if (find_file(out, path, invocation, error) < 0) {
+    if (settings_find(out, path, invocation, error) < 0) {
         return -1;
     }
     struct config_errors *errors = calloc(1, sizeof *errors);

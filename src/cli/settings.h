@@ -15,6 +15,10 @@ struct settings {
 
 #define SETTINGS_VARIABLE "WICKET_CONFIG"
 
+/* Makes out->given and `path` (of the size of config.path) from the call: which file it is. */
+int settings_find(struct settings *out, char *path, const struct invocation *invocation,
+                  struct error *error);
+
 /* Reads the file of -c, else of WICKET_CONFIG, else the default, which may be absent. Every line
  * that is wrong goes to the log; the error then has no text of its own. */
 int settings_load(struct settings *out, const struct invocation *invocation, struct error *error);

@@ -67,6 +67,64 @@ static void write_state(FILE *out, const json_t *root)
     }
 }
 
+static void write_scope(FILE *out, const json_t *root)
+{
+    const json_t *admitted = json_object_get(root, "admitted");
+    const json_t *sources = json_object_get(root, "sources");
+    for (size_t i = 0; i < json_array_size(admitted); i++) {
+        const json_t *chain = json_array_get(admitted, i);
+        char text[LINE_MAX_BYTES];
+        escape_copy(text, sizeof text, json_string_value(chain), json_string_length(chain));
+        fprintf(out, "admitted: this host's chain %s lets in what is redirected\n", text);
+    }
+    if (!json_is_object(sources)) {
+        return;
+    }
+    const uint64_t count = number(sources, "count");
+    if (count == 0) {
+        fprintf(out, "sources: none: nobody is redirected");
+    } else {
+        fprintf(out, "sources: only connections from %" PRIu64 " network%s are redirected", count,
+                count == 1 ? "" : "s");
+    }
+    if (json_is_string(json_object_get(sources, "file"))) {
+        fprintf(out, "; file %s", PLAIN(sources, "file"));
+    }
+    fprintf(out, "\n");
+    if (json_is_string(json_object_get(sources, "refused"))) {
+        fprintf(out, "TROUBLE: the sources before stay in force: %s\n", PLAIN(sources, "refused"));
+    }
+}
+
+/* Of a window with tokens that nobody has validated. */
+static void write_evidence(FILE *out, const json_t *root)
+{
+    const json_t *evidence = json_object_get(root, "evidence");
+    if (json_is_string(json_object_get(evidence, "text"))) {
+        fprintf(out, "%s: %s\n",
+                is(root, "state", "open") ? "no validation so far"
+                                          : "no validation in the last window",
+                PLAIN(evidence, "text"));
+    }
+}
+
+static void write_ledger(FILE *out, const json_t *root)
+{
+    const json_t *ledger = json_object_get(root, "ledger");
+    if (!json_is_object(ledger)) {
+        return;
+    }
+    if (json_is_string(json_object_get(ledger, "trouble"))) {
+        fprintf(out, "TROUBLE: the ledger is not written: %s\n", PLAIN(ledger, "trouble"));
+    }
+    fprintf(out, "ledger: %s", PLAIN(ledger, "file"));
+    const uint64_t lost = number(ledger, "lost");
+    if (lost > 0) {
+        fprintf(out, ", %" PRIu64 " %s lost", lost, lost == 1 ? "line" : "lines");
+    }
+    fputc('\n', out);
+}
+
 static void write_reason(FILE *out, const json_t *reason)
 {
     fprintf(out, "  %s", PLAIN(reason, "kind"));
@@ -206,10 +264,13 @@ int status_text_write(FILE *out, const char *json, size_t length, struct error *
         fprintf(out, "%s\n", nothing_text(root));
     } else {
         write_state(out, root);
+        write_scope(out, root);
         write_reasons(out, root);
         write_window_counters(out, root);
+        write_evidence(out, root);
         write_passing(out, root);
         write_keeper(out, root);
+        write_ledger(out, root);
         write_counters(out, root);
         write_validators(out, root);
     }

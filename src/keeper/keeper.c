@@ -38,6 +38,11 @@ uint64_t keeper_passed(const struct keeper *keeper)
     return keeper->passed_before + keeper->pong.passed;
 }
 
+uint64_t keeper_unknown(const struct keeper *keeper)
+{
+    return keeper->unknown_before + keeper->pong.unknown;
+}
+
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
 {
     char text[sizeof(keeper->trouble)];
@@ -52,6 +57,13 @@ void keeper_trouble(struct keeper *keeper, const char *format, ...)
     memcpy(keeper->trouble_last, text, sizeof(text));
     keeper->troubles++;
     log_warnx("%s", text);
+}
+
+void keeper_refuse_lease(struct keeper *keeper, const struct error *error)
+{
+    keeper->refusals++;
+    /* Whatever else it is that the kernel refuses now, it may not later. */
+    keeper->refusal_code = error->exit_code == EX_CONFIG ? EX_CONFIG : EX_TEMPFAIL;
 }
 
 const char *keeper_end_text(enum window_end end)
@@ -106,6 +118,7 @@ static void on_down(void *owner)
     keeper->validations_before = keeper_validations(keeper);
     keeper->turned_away_before = keeper_turned_away(keeper);
     keeper->passed_before = keeper_passed(keeper);
+    keeper->unknown_before = keeper_unknown(keeper);
     keeper->pong = (struct link_pong){0};
     keeper->validations_told = 0;
     keeper->pressure.exhausted = 0;
@@ -119,6 +132,10 @@ static void on_pong(void *owner, const struct link_pong *pong)
     struct keeper *keeper = owner;
 
     keeper->pong = *pong;
+    if (pong->unknown > 0) {
+        keeper->unknown_family = pong->unknown_family;
+        memcpy(keeper->unknown_address, pong->unknown_address, sizeof(keeper->unknown_address));
+    }
     /* In a flood it counts those that it does not tell of. */
     if (pong->validations > keeper->validations_told) {
         log_limit_leave_out(&keeper->validations, pong->validations - keeper->validations_told,
@@ -151,8 +168,12 @@ static void on_validation(void *owner, const struct link_validation *validation)
 
     if (validation->loopback == 0) {
         keeper->validations_told++;
-        validators_note(&keeper->validators, validation);
+        struct validator *from = validators_note(&keeper->validators, validation);
+        struct token *token = tokens_find(&keeper->tokens, validation->token);
+        if (token != NULL)
+            token->validations++;
         note_validation(keeper, validation);
+        ledger_note_validation(keeper, validation, from);
     }
 }
 
@@ -178,7 +199,7 @@ static void on_crowded(void *owner)
     if (pressure_check(&keeper->pressure, &error) == 0)
         return;
     keeper_trouble(keeper, "%s", error.text);
-    keeper->refusals++;
+    keeper_refuse_lease(keeper, &error);
     window_lease_refused(&keeper->window, event_now_ms(), WINDOW_HOLD_PRESSURE);
 }
 
@@ -297,7 +318,8 @@ static int watch(struct keeper *keeper, struct error *error)
         !event_add(keeper->epoll_fd, &keeper->signals, EPOLLIN) ||
         !event_add(keeper->epoll_fd, &keeper->timer, EPOLLIN))
         return error_set_errno(error, EX_OSERR, "cannot set up the event loop");
-    return 0;
+    return keeper_admission_watch(keeper, error) < 0 || keeper_sources_watch(keeper, error) < 0 ? -1
+                                                                                                : 0;
 }
 
 /* One that is set for earlier than that is left: it goes off once, and then there is time. */
@@ -408,6 +430,7 @@ static int open_up(struct keeper *keeper, struct error *error)
         log_warnx("this kernel has no owned tables: if the keeper is killed, the lease alone "
                   "gives port %u back, within %llu ms",
                   config->redirect.port, (unsigned long long)config->window.lease_ms);
+    keeper_admission_sweep(keeper);
     pressure_init(&keeper->pressure);
     if (listen_responder(keeper->listen_fds, &keeper->listen_count, config, error) < 0 ||
         root_open(&keeper->root_fd, keeper->mode, error) < 0 || take_control(keeper, error) < 0)
@@ -446,16 +469,25 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     window_init(&keeper->window, &window);
     pass_init(&keeper->pass);
     webroot_init(&keeper->webroot);
+    keeper_admission_init(&keeper->admission);
+    keeper_sources_init(&keeper->sources);
+    ledger_init(&keeper->ledger);
+    ledger_note_place(keeper);
 
     if (privileges_detect(&keeper->mode, error) < 0 || take_lock(keeper, error) < 0 ||
         account_resolve(&keeper->account, config, error) < 0 ||
-        program_find(responder, sizeof(responder), "wicket-responder", error) < 0 ||
-        open_up(keeper, error) < 0)
+        program_find(responder, sizeof(responder), "wicket-responder", error) < 0)
+        return -1;
+    /* It must not inherit what is opened now, and takes privileges that are given up below. */
+    ledger_start(&keeper->ledger, config, &keeper->account);
+    ledger_note_ruleset(keeper);
+    if (open_up(keeper, error) < 0)
         return -1;
     webroot_tokens_prepare(keeper);
     if (privileges_reduce(keeper->mode, error) < 0 || watch(keeper, error) < 0)
         return -1;
     webroot_tokens_start(keeper);
+    ledger_watch(&keeper->ledger, keeper->epoll_fd);
     keeper->responder_path = strdup(responder);
     if (keeper->responder_path == NULL)
         return error_set(error, EX_OSERR, "out of memory");
@@ -510,6 +542,8 @@ void keeper_deinit(struct keeper *keeper)
     stop_listening(keeper);
     peers_close_all(keeper);
     child_stop(&keeper->child);
+    ledger_note_end(keeper);
+    ledger_close(&keeper->ledger);
     pass_deinit(keeper);
     for (unsigned int i = 0; i < keeper->listen_count; i++)
         close_fd(&keeper->listen_fds[i]);
@@ -523,6 +557,8 @@ void keeper_deinit(struct keeper *keeper)
     close_fd(&keeper->root_fd);
     close_fd(&keeper->null_fd);
     webroot_deinit(&keeper->webroot);
+    keeper_admission_deinit(keeper);
+    keeper_sources_deinit(keeper);
     close_fd(&keeper->peers.spare_fd);
     event_close(keeper->epoll_fd, &keeper->signals);
     event_close(keeper->epoll_fd, &keeper->timer);
@@ -534,4 +570,5 @@ void keeper_deinit(struct keeper *keeper)
     free(keeper->responder_path);
     keeper->responder_path = NULL;
     lock_release(&keeper->lock);
+    ledger_wait(&keeper->ledger);
 }

@@ -6,15 +6,19 @@
 
 #include "base/log_limit.h"
 #include "keeper/account.h"
+#include "keeper/admission.h"
 #include "keeper/arrival.h"
 #include "keeper/child.h"
 #include "keeper/event.h"
+#include "keeper/ledger.h"
+#include "keeper/ledger_note.h"
 #include "keeper/lock.h"
 #include "keeper/pass.h"
 #include "keeper/peer.h"
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
 #include "keeper/service.h"
+#include "keeper/sources.h"
 #include "keeper/stateless.h"
 #include "keeper/tokens.h"
 #include "keeper/validators.h"
@@ -51,7 +55,8 @@ struct keeper_options {
 struct keeper_before {
     uint64_t tokens;
     /* From its first lease on, which is never taken without a fresh word from the responder. */
-    uint64_t validations, turned_away, passed, redirected, arrived;
+    uint64_t validations, turned_away, passed, unknown, redirected, arrived;
+    uint64_t validators; /* their count */
 };
 
 struct keeper {
@@ -81,6 +86,10 @@ struct keeper {
     struct arrival arrival;
     struct pressure pressure;
     struct peers peers;
+    struct keeper_admission admission;
+    struct keeper_sources sources;
+    struct ledger ledger;
+    struct ledger_note note;
 
     bool in_force;                /* the lease was taken and not taken away; for the log */
     enum window_state state_seen; /* after the last settling */
@@ -91,6 +100,7 @@ struct keeper {
     struct log_limit log_limit;   /* of what peers can cause */
     struct log_limit validations; /* the same of validators */
     unsigned int refusals;        /* leases refused so far */
+    int refusal_code;             /* the exit code of the last one: 75, or 78 */
     unsigned int troubles;        /* told so far */
     char trouble[512];            /* what stands in the way at present, or "" */
     char trouble_last[512];
@@ -101,7 +111,10 @@ struct keeper {
     uint64_t tokens_total;
     struct keeper_before before;
     /* Of responders that have died; those of the present one are in `pong`. */
-    uint64_t validations_before, turned_away_before, passed_before;
+    uint64_t validations_before, turned_away_before, passed_before, unknown_before;
+    uint8_t unknown_address[16]; /* who asked for the last unknown token, as in link_pong */
+    uint16_t unknown_family;
+    uint64_t evidence_tokens;  /* registered in the present window, or in the last one */
     uint64_t validations_told; /* by the present one, or left out of the log */
     struct link_pong pong;
 
@@ -128,9 +141,12 @@ void keeper_link_setup(const struct keeper *keeper, struct link_setup *out);
 /* For the parts that handle requests. */
 void keeper_trouble(struct keeper *keeper, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* Counts a refused lease, for those who wait for one. */
+void keeper_refuse_lease(struct keeper *keeper, const struct error *error);
 uint64_t keeper_validations(const struct keeper *keeper);
 uint64_t keeper_turned_away(const struct keeper *keeper);
 uint64_t keeper_passed(const struct keeper *keeper);
+uint64_t keeper_unknown(const struct keeper *keeper);
 /* The responder stops serving it. */
 void keeper_forget_token(struct keeper *keeper, const char *token);
 const char *keeper_end_text(enum window_end end);

@@ -13,6 +13,7 @@
 #include "build.h"
 #include "keeper/keeper.h"
 #include "wicket/log.h"
+#include "wicket/sources.h"
 
 /* With --on-demand: what wicket hands over. */
 enum { LOCK_FD = 3, READY_FD = 4 };
@@ -163,6 +164,11 @@ int main(int argc, char **argv)
     exit_code = read_config(&config, &start);
     if (exit_code != 0)
         return exit_code;
+    if (sources_read(&config, &error) < 0) {
+        on_ready(&start, &error);
+        config_deinit(&config);
+        return error.exit_code;
+    }
 
     const struct keeper_options options = {
         .on_demand = start.on_demand || service.socket_fd >= 0,

@@ -38,6 +38,7 @@ enum peer_wait {
 /* The counters at CONTROL_ARM. */
 struct peer_baseline {
     uint64_t windows, open_ms, tokens, validations, turned_away, passed, validators;
+    uint64_t unknown, redirected, arrived;
     unsigned int troubles;
     bool was_open;
 };
@@ -57,6 +58,7 @@ struct peer {
     unsigned int wait_refusals;
     const char *wait_ended;         /* `reason` ended meanwhile, and why */
     char warning[CONTROL_TEXT_MAX]; /* to go with a good result */
+    bool explain;                   /* and why nobody validated what is withdrawn */
     struct window_reason *reason;   /* borrowed from the window; NULL once it has ended */
 
     bool is_armed;

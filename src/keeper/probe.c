@@ -116,8 +116,19 @@ static int connect_to(int *out_fd, const union address *address, struct redirect
     return -1;
 }
 
+static bool same_address(const union address *one, const union address *other)
+{
+    if (one->any.sa_family != other->any.sa_family)
+        return false;
+    return one->any.sa_family == AF_INET
+               ? one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr
+               : memcmp(&one->v6.sin6_addr, &other->v6.sin6_addr, sizeof(one->v6.sin6_addr)) == 0;
+}
+
+/* `wanted`: the only one that will do; NULL: the first that can be used. */
 static int connect_global(int *out_fd, union address *used, struct redirect *redirect,
-                          const struct config *config, int family, struct error *error)
+                          const struct config *config, int family, const union address *wanted,
+                          struct error *error)
 {
     struct ifaddrs *list;
     int result = 1;
@@ -131,7 +142,8 @@ static int connect_global(int *out_fd, union address *used, struct redirect *red
         memset(used, 0, sizeof(*used));
         memcpy(used, one->ifa_addr,
                family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-        if (is_global(used) && in_scope(config, used, one->ifa_name))
+        if (is_global(used) && in_scope(config, used, one->ifa_name) &&
+            (wanted == NULL || same_address(used, wanted)))
             result = connect_to(out_fd, used, redirect, config, error);
     }
     freeifaddrs(list);
@@ -150,6 +162,17 @@ static int connect_loopback(int *out_fd, union address *used, struct redirect *r
     return connect_to(out_fd, used, redirect, config, error);
 }
 
+static void describe(struct control_socket *out, const union address *used,
+                     const struct config *config)
+{
+    int family = used->any.sa_family;
+    const void *bytes = family == AF_INET ? (const void *)&used->v4.sin_addr : &used->v6.sin6_addr;
+
+    out->family = family;
+    out->port = config->redirect.port;
+    inet_ntop(family, bytes, out->address, sizeof(out->address));
+}
+
 int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redirect,
                   const struct config *config, int family, bool loopback, struct error *error)
 {
@@ -158,13 +181,26 @@ int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redi
     *out_fd = -1;
     out->family = 0;
     int result = loopback ? connect_loopback(out_fd, &used, redirect, config, family, error)
-                          : connect_global(out_fd, &used, redirect, config, family, error);
-    if (result != 0)
-        return result < 0 ? -1 : 0;
+                          : connect_global(out_fd, &used, redirect, config, family, NULL, error);
+    if (result == 0)
+        describe(out, &used, config);
+    return result < 0 ? -1 : 0;
+}
 
-    out->family = family;
-    out->port = config->redirect.port;
-    const void *bytes = family == AF_INET ? (const void *)&used.v4.sin_addr : &used.v6.sin6_addr;
-    inet_ntop(family, bytes, out->address, sizeof(out->address));
-    return 0;
+int probe_connect_at(int *out_fd, struct control_socket *out, struct redirect *redirect,
+                     const struct config *config, const char *address, struct error *error)
+{
+    union address wanted = {0}, used;
+    int family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
+    void *bytes = family == AF_INET ? (void *)&wanted.v4.sin_addr : &wanted.v6.sin6_addr;
+
+    *out_fd = -1;
+    out->family = 0;
+    wanted.any.sa_family = (sa_family_t)family;
+    if (inet_pton(family, address, bytes) != 1)
+        return error_set(error, EX_DATAERR, "a probe was asked for at what is no address");
+    int result = connect_global(out_fd, &used, redirect, config, family, &wanted, error);
+    if (result == 0)
+        describe(out, &used, config);
+    return result < 0 ? -1 : 0;
 }

@@ -20,3 +20,8 @@
  */
 int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redirect,
                   const struct config *config, int family, bool loopback, struct error *error);
+
+/* The same to one address, as text; out->family is 0 when it is none of this host's that a
+ * validator could use. */
+int probe_connect_at(int *out_fd, struct control_socket *out, struct redirect *redirect,
+                     const struct config *config, const char *address, struct error *error);

@@ -10,6 +10,7 @@
 #include "keeper/keeper.h"
 #include "keeper/listen.h"
 #include "wicket/log.h"
+#include "wicket/sources.h"
 
 /* The first line that is wrong, for the status; all of them go to the log. */
 static int read_fresh(const struct keeper *keeper, struct config *fresh, struct error *error)
@@ -28,6 +29,11 @@ static int read_fresh(const struct keeper *keeper, struct config *fresh, struct 
     if (outcome < 0)
         error_set(error, exit_code, "%s", errors->count == 0 ? "unreadable" : errors->lines[0]);
     free(errors);
+    if (outcome == 0 && sources_read(fresh, error) < 0) {
+        log_errorx("%s", error->text);
+        config_deinit(fresh);
+        outcome = -1;
+    }
     return outcome;
 }
 
@@ -60,6 +66,10 @@ static void keep(struct config *fresh, const struct config *old)
     keep_text(fresh, "control.group", fresh->control.group, old->control.group,
               sizeof(fresh->control.group));
     fresh->control.group_given = old->control.group_given;
+    keep_text(fresh, "ledger.file", fresh->ledger.file, old->ledger.file,
+              sizeof(fresh->ledger.file));
+    note_kept(fresh, "ledger.size", fresh->ledger.size != old->ledger.size);
+    fresh->ledger.size = old->ledger.size;
 }
 
 /* The table as text says everything about it, whatever the keys are that make it up. NULL: no
@@ -147,6 +157,7 @@ static void adopt(struct keeper *keeper, const struct config *fresh)
 {
     struct window_options window;
     struct link_setup setup;
+    struct error error;
 
     config_deinit(keeper->config);
     *keeper->config = *fresh; /* in place: others point at it */
@@ -154,6 +165,24 @@ static void adopt(struct keeper *keeper, const struct config *fresh)
     window_configure(&keeper->window, &window);
     keeper_link_setup(keeper, &setup);
     child_configure(&keeper->child, &setup);
+    if (keeper_admission_watch(keeper, &error) < 0)
+        log_warnx("%s; the chains that admit are looked at with each renewal of the lease",
+                  error.text);
+    if (keeper_sources_watch(keeper, &error) < 0)
+        log_warnx("%s", error.text);
+    ledger_note_ruleset(keeper);
+}
+
+static void note_sources(struct keeper *keeper)
+{
+    const struct config *config = keeper->config;
+
+    keeper->sources.refused[0] = '\0';
+    if (config->redirect.sources_file[0] == '\0')
+        return;
+    log_info("%s: sources in force: %zu%s", config->redirect.sources_file,
+             config->redirect.source_count - config->redirect.source_listed,
+             config->redirect.source_count == 0 ? "; nobody is redirected" : "");
 }
 
 void reload_run(struct keeper *keeper)
@@ -167,6 +196,7 @@ void reload_run(struct keeper *keeper)
         keep(&fresh, keeper->config);
         if (update_table(keeper, &fresh, &error) == 0) {
             adopt(keeper, &fresh);
+            note_sources(keeper);
             log_info("%s: in force", keeper->config->path);
         } else {
             log_errorx("%s", error.text);
@@ -179,4 +209,43 @@ void reload_run(struct keeper *keeper)
                  error.text);
     }
     service_ready(keeper->options.service);
+}
+
+/* Of the configuration in force, but with the file's sources as they are now. */
+static int read_sources(const struct keeper *keeper, struct config *fresh, struct error *error)
+{
+    const struct config *config = keeper->config;
+    size_t listed = config->redirect.source_listed;
+
+    *fresh = *config;
+    fresh->redirect.source_count = listed;
+    fresh->redirect.sources = reallocarray(NULL, listed + 1, sizeof(struct config_network));
+    if (fresh->redirect.sources == NULL)
+        return error_set(error, EX_OSERR, "out of memory");
+    if (listed > 0)
+        memcpy(fresh->redirect.sources, config->redirect.sources,
+               listed * sizeof(struct config_network));
+    return sources_read(fresh, error);
+}
+
+void reload_sources(struct keeper *keeper)
+{
+    struct config fresh;
+    struct error error;
+
+    if (read_sources(keeper, &fresh, &error) == 0 && update_table(keeper, &fresh, &error) == 0) {
+        struct config_network *old = keeper->config->redirect.sources;
+
+        keeper->config->redirect.sources = fresh.redirect.sources;
+        keeper->config->redirect.source_count = fresh.redirect.source_count;
+        free(old);
+        note_sources(keeper);
+        return;
+    }
+    free(fresh.redirect.sources);
+    log_errorx("%s", error.text);
+    log_errorx("%s: refused, the previous sources stay in force",
+               keeper->config->redirect.sources_file);
+    snprintf(keeper->sources.refused, sizeof(keeper->sources.refused), "%.*s",
+             (int)sizeof(keeper->sources.refused) - 1, error.text);
 }

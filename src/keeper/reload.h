@@ -11,3 +11,6 @@ struct keeper;
  * the log says.
  */
 void reload_run(struct keeper *keeper);
+
+/* The same of redirect.sources_file alone: what is in wicket.yaml by now waits for reload_run. */
+void reload_sources(struct keeper *keeper);

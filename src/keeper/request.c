@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/request.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "keeper/evidence.h"
 #include "keeper/keeper.h"
 #include "keeper/probe.h"
 #include "keeper/status.h"
@@ -57,6 +59,31 @@ static void refuse(struct peer *peer, enum window_refusal refusal, uint64_t unti
     }
 }
 
+static const char *refusal_text(enum window_refusal refusal)
+{
+    switch (refusal) {
+    case WINDOW_REFUSED_QUOTA:
+        return "quota";
+    case WINDOW_REFUSED_PENALTY:
+        return "penalty";
+    case WINDOW_REFUSED_BLOCKED:
+        return "blocked";
+    case WINDOW_REFUSED_STOPPING:
+        return "stopping";
+    case WINDOW_REFUSED_MEMORY:
+    case WINDOW_ACCEPTED:
+        break;
+    }
+    return "memory";
+}
+
+static void note_refused(const struct peer *peer, const char *purpose, const char *why)
+{
+    const struct ledger_refused refused = {peer->uid, peer->pid, purpose, why};
+
+    ledger_note_refused(peer->keeper, &refused);
+}
+
 /* NULL after it has answered the peer. */
 static struct window_reason *begin(struct peer *peer, enum window_kind kind, uint64_t deadline_ms,
                                    const char *purpose, const struct challenge *challenge)
@@ -77,9 +104,11 @@ static struct window_reason *begin(struct peer *peer, enum window_kind kind, uin
     }
     if (refusal != WINDOW_ACCEPTED) {
         free(reason);
+        note_refused(peer, purpose, refusal_text(refusal));
         refuse(peer, refusal, until_ms);
         return NULL;
     }
+    ledger_note_reason(peer->keeper, reason);
     return reason;
 }
 
@@ -114,6 +143,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
         return;
     }
     if (!request_account_admitted(keeper->config, &challenge)) {
+        note_refused(peer, add->purpose, "account");
         peer_result(peer, EX_NOPERM,
                     "the ACME account with thumbprint %s is not among tokens.accounts in %s",
                     challenge_thumbprint(&challenge), keeper->config->path);
@@ -122,6 +152,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
     const struct token *token = tokens_find(&keeper->tokens, challenge.token);
     if (token != NULL &&
         strcmp(token->challenge.key_authorization, challenge.key_authorization) != 0) {
+        note_refused(peer, add->purpose, "conflict");
         peer_result(peer, EX_DATAERR,
                     "token %s is registered already, for another ACME account (thumbprint %s)",
                     challenge.token, challenge_thumbprint(&token->challenge));
@@ -135,6 +166,7 @@ static void handle_add(struct peer *peer, const struct control_add *add)
     request_serve(keeper, &challenge);
     if (reason != NULL) {
         window_again(&keeper->window, now_ms, reason, deadline_ms);
+        ledger_note_reason(keeper, reason);
     } else {
         reason = begin(peer, WINDOW_TOKEN, deadline_ms, add->purpose, &challenge);
         if (reason == NULL) {
@@ -187,6 +219,7 @@ static void handle_remove(struct peer *peer, const struct control_remove *remove
         return;
     }
     snprintf(peer->warning, sizeof(peer->warning), "%s", keeper->trouble);
+    peer->explain = remove->explain != 0 && token->validations == 0 && reason->count == 1;
     window_release(&keeper->window, event_now_ms(), reason);
     park(peer, PEER_WAIT_ENDED, FRESH_WAIT_MS);
 }
@@ -244,6 +277,10 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
 {
     struct keeper *keeper = peer->keeper;
 
+    struct redirect_counters table = {0};
+
+    redirect_read_counters(keeper->redirect, &table, NULL);
+    struct redirect_count sum = redirect_count_sum(&table);
     peer->is_armed = true;
     peer->baseline = (struct peer_baseline){
         .windows = keeper->window.windows,
@@ -253,6 +290,9 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
         .turned_away = keeper_turned_away(keeper),
         .passed = keeper_passed(keeper),
         .validators = keeper->validators.count,
+        .unknown = keeper_unknown(keeper),
+        .redirected = sum.redirected,
+        .arrived = sum.arrived,
         .troubles = keeper->troubles,
         .was_open = keeper->window.state == WINDOW_OPEN,
     };
@@ -272,15 +312,20 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
     peer->reason = peer->run;
 }
 
-static void handle_probe(struct peer *peer, const struct control_probe *probe)
+static void handle_probe(struct peer *peer, const union control_message *request)
 {
+    struct keeper *keeper = peer->keeper;
     union control_message message;
     struct error error;
     int fd;
 
     control_message_init(&message, CONTROL_SOCKET);
-    if (probe_connect(&fd, &message.socket, peer->keeper->redirect, peer->keeper->config,
-                      probe->family, probe->loopback != 0, &error) < 0) {
+    int result = request->header.type == CONTROL_PROBE_AT
+                     ? probe_connect_at(&fd, &message.socket, keeper->redirect, keeper->config,
+                                        request->probe_at.address, &error)
+                     : probe_connect(&fd, &message.socket, keeper->redirect, keeper->config,
+                                     request->probe.family, request->probe.loopback != 0, &error);
+    if (result < 0) {
         peer_result(peer, error.exit_code, "%s", error.text);
         return;
     }
@@ -311,7 +356,8 @@ bool request_handle(struct peer *peer, const union control_message *message)
         handle_arm(peer, &message->arm);
         return true;
     case CONTROL_PROBE:
-        handle_probe(peer, &message->probe);
+    case CONTROL_PROBE_AT:
+        handle_probe(peer, message);
         return true;
     case CONTROL_SETTLE:
         park(peer, PEER_WAIT_SETTLE, SETTLE_MS);
@@ -327,12 +373,12 @@ bool request_handle(struct peer *peer, const union control_message *message)
     }
 }
 
-static void withdraw(struct peer *peer, const char *why)
+static void withdraw(struct peer *peer, int exit_code, const char *why)
 {
     struct window_reason *reason = peer->reason;
 
     /* The result first: it takes the reason off the peer. */
-    peer_result(peer, EX_TEMPFAIL, "no window could be opened: %s", why);
+    peer_result(peer, exit_code, "no window could be opened: %s", why);
     window_release(&peer->keeper->window, event_now_ms(), reason);
 }
 
@@ -347,9 +393,9 @@ static void resume_window(struct peer *peer, bool late)
     else if (window->leased && window->ping_answered >= peer->wait_sequence)
         peer_result(peer, 0, "%s", peer->warning);
     else if (keeper->refusals != peer->wait_refusals)
-        withdraw(peer, keeper->trouble);
+        withdraw(peer, keeper->refusal_code, keeper->trouble);
     else if (late)
-        withdraw(peer, "the responder does not answer; the log says more");
+        withdraw(peer, EX_TEMPFAIL, "the responder does not answer; the log says more");
 }
 
 static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
@@ -367,6 +413,24 @@ static void resume_settle(struct peer *peer, uint64_t now_ms, bool late)
                         : "there is no reason for it any more");
 }
 
+/* A trouble that is known says more. */
+static void explain(struct peer *peer)
+{
+    struct keeper *keeper = peer->keeper;
+    char text[EVIDENCE_TEXT];
+    struct evidence seen;
+
+    keeper_evidence(keeper, keeper->window.was_leased, &seen);
+    /* What others fetched is no answer to why nobody fetched this one. */
+    if (seen.validations > 0)
+        snprintf(peer->warning, sizeof(peer->warning),
+                 "nobody asked for this token, but %llu times for others: this host is reached",
+                 (unsigned long long)seen.validations);
+    else
+        snprintf(peer->warning, sizeof(peer->warning), "nobody validated this token: %s",
+                 evidence_describe(text, &seen, keeper->config->responder.port));
+}
+
 /* The responder was told to forget: its answer to a ping that comes after that says that it has.
  * Neither is waited for long: it, when it hangs, and the lease, when the kernel keeps it. */
 static void resume_ended(struct peer *peer, uint64_t now_ms, bool late)
@@ -380,15 +444,29 @@ static void resume_ended(struct peer *peer, uint64_t now_ms, bool late)
         peer->wait_sequence = window_ping_sequence(window);
     }
     bool over = window->ping_answered >= peer->wait_sequence && keeper->shut_due_ms == UINT64_MAX;
-    if (over || late)
-        peer_result(peer, 0, "%s", peer->warning);
+    if (!over && !late)
+        return;
+    if (peer->explain && peer->warning[0] == '\0')
+        explain(peer);
+    peer->explain = false;
+    peer_result(peer, 0, "%s", peer->warning);
+}
+
+/* The kernel's counters begin anew with a table that had to be made again. */
+static uint64_t grown(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : now;
 }
 
 static void send_report(struct peer *peer, uint64_t now_ms)
 {
-    const struct keeper *keeper = peer->keeper;
+    struct keeper *keeper = peer->keeper;
     const struct peer_baseline *since = &peer->baseline;
+    struct redirect_counters table = {0};
     union control_message message;
+
+    redirect_read_counters(keeper->redirect, &table, NULL);
+    struct redirect_count sum = redirect_count_sum(&table);
 
     control_message_init(&message, CONTROL_REPORT);
     struct control_report *report = &message.report;
@@ -399,6 +477,12 @@ static void send_report(struct peer *peer, uint64_t now_ms)
     report->addresses = validators_since(&keeper->validators, since->validators);
     report->turned_away = keeper_turned_away(keeper) - since->turned_away;
     report->passed = keeper_passed(keeper) - since->passed;
+    report->redirected = grown(sum.redirected, since->redirected);
+    report->arrived = grown(sum.arrived, since->arrived);
+    report->unknown = keeper_unknown(keeper) - since->unknown;
+    if (report->unknown > 0 && keeper->unknown_family != 0)
+        inet_ntop(keeper->unknown_family, keeper->unknown_address, report->unknown_address,
+                  sizeof(report->unknown_address));
     if (keeper->troubles != since->troubles) {
         report->trouble = 1;
         memcpy(report->text, keeper->trouble_last, sizeof(keeper->trouble_last));

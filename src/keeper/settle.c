@@ -62,6 +62,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     struct redirect_counters counters;
     struct error error;
 
+    ledger_note_counters(keeper);
     keeper->leased_ms = now_ms;
     if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
         redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
@@ -73,6 +74,8 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
     keeper->before.passed = keeper_passed(keeper);
+    keeper->before.unknown = keeper_unknown(keeper);
+    keeper->before.validators = keeper->validators.count;
     keeper->before.redirected = sum.redirected;
     keeper->before.arrived = sum.arrived;
 }
@@ -83,7 +86,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
 
     if (pressure_check(&keeper->pressure, &error) < 0) {
         keeper_trouble(keeper, "%s", error.text);
-        keeper->refusals++;
+        keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_PRESSURE);
         return;
     }
@@ -91,7 +94,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
         begin_looking(keeper, now_ms);
     if (redirect_arm(keeper->redirect, &error) < 0) {
         keeper_trouble(keeper, "%s", error.text);
-        keeper->refusals++;
+        keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_KERNEL);
         return;
     }
@@ -205,6 +208,9 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         log_info("window shut: %s", keeper->shut_reason);
     }
     keeper->state_seen = state;
+    if (state == WINDOW_OPEN)
+        keeper->evidence_tokens = keeper->tokens_total - keeper->before.tokens;
+    ledger_note_window(keeper, now_ms);
     if (state != WINDOW_OPEN)
         keeper->before.tokens = keeper->tokens_total;
     /* What stood in the way of a window that is over is history, but for a block that goes on. */
@@ -273,6 +279,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
+    at_ms = earlier(at_ms, ledger_note_next_ms(keeper));
     for (const struct peer *peer = keeper->peers.list; peer != NULL; peer = peer->next)
         at_ms = earlier(at_ms, request_next_ms(peer));
     if (keeper->options.on_demand && keeper->peers.count == 0 && keeper->stay_until_ms != 0)
@@ -294,6 +301,8 @@ uint64_t keeper_settle(struct keeper *keeper)
         webroot_tick(&keeper->webroot, now_ms);
         log_limit_tick(&keeper->log_limit, now_ms);
         log_limit_tick(&keeper->validations, now_ms);
+        keeper_sources_tick(keeper);
+        keeper_admission_tick(keeper, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);

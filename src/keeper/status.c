@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/escape.h"
+#include "keeper/evidence.h"
 #include "keeper/keeper.h"
 
 /* json_pack has no unsigned 64 bit number; none of these comes near the top bit. */
@@ -69,13 +70,14 @@ static json_t *window_counters_json(const struct keeper *keeper,
     struct redirect_count sum = redirect_count_sum(table);
     bool leased = keeper->window.was_leased;
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "tokens",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tokens",
                      since(keeper->tokens_total, before->tokens), "validations",
                      since(leased ? keeper_validations(keeper) : 0, before->validations), "passed",
                      since(leased ? keeper_passed(keeper) : 0, before->passed), "turned_away",
                      since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
                      "redirected", since(leased ? sum.redirected : 0, before->redirected),
-                     "arrived", since(leased ? sum.arrived : 0, before->arrived));
+                     "arrived", since(leased ? sum.arrived : 0, before->arrived), "unknown_tokens",
+                     since(leased ? keeper_unknown(keeper) : 0, before->unknown));
 }
 
 static json_t *window_json(const struct keeper *keeper, const struct redirect_counters *table,
@@ -135,14 +137,71 @@ static json_t *counters_json(const struct keeper *keeper, const struct redirect_
 {
     struct redirect_count sum = redirect_count_sum(table);
 
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "windows",
                      number(keeper->window.windows), "tokens", number(keeper->tokens_total),
                      "validations", number(keeper_validations(keeper)), "addresses",
                      number(validators_since(&keeper->validators, 0)), "passed",
                      number(keeper_passed(keeper)), "passing", number(keeper->pong.passing),
                      "turned_away", number(keeper_turned_away(keeper)), "redirected",
                      number(sum.redirected), "arrived", number(sum.arrived), "missing",
-                     number(sum.missing), "guarded", number(table->guarded));
+                     number(sum.missing), "guarded", number(table->guarded), "unknown_tokens",
+                     number(keeper_unknown(keeper)));
+}
+
+/* What has come for the tokens of the present window, or of the last one. */
+static json_t *evidence_json(struct keeper *keeper)
+{
+    char text[EVIDENCE_TEXT];
+    struct evidence seen;
+
+    if (keeper->window.windows == 0 || !keeper->window.was_leased || keeper->evidence_tokens == 0)
+        return json_null();
+    keeper_evidence(keeper, true, &seen);
+    evidence_describe(text, &seen, keeper->config->responder.port);
+    return json_pack("{s:s, s:o}", "verdict", evidence_name(evidence_judge(&seen)), "text",
+                     text_or_null(seen.validations > 0 ? "" : text));
+}
+
+static json_t *ledger_json(const struct keeper *keeper)
+{
+    const struct ledger *ledger = &keeper->ledger;
+    char path[sizeof(keeper->config->ledger.file)];
+
+    if (!ledger->wanted)
+        return json_null();
+    escape_copy(path, sizeof(path), keeper->config->ledger.file,
+                strlen(keeper->config->ledger.file));
+    return json_pack("{s:s, s:o, s:o}", "file", path, "trouble", text_or_null(ledger->trouble),
+                     "lost", number(ledger_lost(ledger)));
+}
+
+/* The chains in which an admission stands. */
+static json_t *admitted_json(const struct keeper *keeper)
+{
+    const struct config *config = keeper->config;
+    json_t *array = json_array();
+
+    for (size_t i = 0; keeper->in_force && i < config->redirect.admit_count; i++) {
+        const struct config_chain *chain = &config->redirect.admit[i];
+
+        json_array_append_new(array,
+                              json_sprintf("%s %s %s", chain->family, chain->table, chain->chain));
+    }
+    return array;
+}
+
+/* Who is redirected, where not everyone is. */
+static json_t *sources_json(const struct keeper *keeper)
+{
+    const struct config *config = keeper->config;
+    const char *file = config->redirect.sources_file;
+    char path[sizeof(config->redirect.sources_file) * 4];
+
+    if (file[0] == '\0' && config->redirect.source_count == 0)
+        return json_null();
+    escape_copy(path, sizeof(path), file, strlen(file));
+    return json_pack("{s:o, s:o, s:o}", "count", number(config->redirect.source_count), "file",
+                     text_or_null(path), "refused", text_or_null(keeper->sources.refused));
 }
 
 static json_t *shut_json(const struct keeper *keeper, uint64_t now_ms)
@@ -171,7 +230,8 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
     escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
+        "s:o, s:o, s:o, s:o}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "method",
         keeper->config->redirect.method == CONFIG_METHOD_TPROXY ? "tproxy" : "redirect", "config",
@@ -180,7 +240,8 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
         window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
-        keeper->stateless.told[0] != '\0');
+        keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "sources",
+        sources_json(keeper), "evidence", evidence_json(keeper), "ledger", ledger_json(keeper));
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 
     json_decref(document);

@@ -18,6 +18,7 @@ struct token {
     struct challenge challenge;
     struct window_reason **holders; /* borrowed from the window; one a uid, and one of a file */
     size_t holder_count;
+    uint64_t validations; /* from outside */
     UT_hash_handle hh;
 };
 

@@ -17,7 +17,8 @@ void validators_deinit(struct validators *validators)
     *validators = (struct validators){0};
 }
 
-void validators_note(struct validators *validators, const struct link_validation *validation)
+struct validator *validators_note(struct validators *validators,
+                                  const struct link_validation *validation)
 {
     struct validator_key key = {.family = validation->family};
     struct validator *one;
@@ -34,10 +35,11 @@ void validators_note(struct validators *validators, const struct link_validation
     }
     if (one == NULL) {
         validators->unlisted++;
-        return;
+        return NULL;
     }
     one->validations++;
     one->last = validators->count;
+    return one;
 }
 
 uint32_t validators_since(const struct validators *validators, uint64_t since)

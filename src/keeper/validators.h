@@ -17,7 +17,9 @@ struct validator_key {
 struct validator {
     struct validator_key key;
     uint64_t validations;
-    uint64_t last; /* the number of its last validation, counted over all validators from 1 */
+    uint64_t last;      /* the number of its last validation, counted over all validators from 1 */
+    uint64_t window;    /* ledger_note.c: the last window in which it has lines, */
+    unsigned int noted; /* and how many */
     UT_hash_handle hh;
 };
 
@@ -31,7 +33,9 @@ struct validators {
 #define VALIDATORS_MAX 4096
 
 void validators_deinit(struct validators *validators);
-void validators_note(struct validators *validators, const struct link_validation *validation);
+/* NULL: there is no room for its address. */
+struct validator *validators_note(struct validators *validators,
+                                  const struct link_validation *validation);
 /* How many addresses validated after the validation number `since`. */
 uint32_t validators_since(const struct validators *validators, uint64_t since);
 /* "192.0.2.1" or "2001:db8::1"; returns `out`. */

@@ -70,6 +70,7 @@ static int begin(struct keeper *keeper, const struct webroot_file *file, uint64_
         window_finish(&keeper->window, now_ms, reason, WINDOW_END_REMOVED);
         return refuse(keeper, WINDOW_REFUSED_MEMORY, file->uid, 0, error);
     }
+    ledger_note_reason(keeper, reason);
     return 0;
 }
 

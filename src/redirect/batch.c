@@ -48,7 +48,7 @@ failed:
 }
 
 /* BEGIN or END: nftnl's functions for them have no room for an address family. */
-static void batch_add_boundary(struct batch *batch, uint16_t type)
+static void batch_add_boundary(struct batch *batch, uint16_t type, const uint32_t *generation)
 {
     uint8_t *place = batch_reserve(batch, BATCH_ROOM);
 
@@ -61,6 +61,8 @@ static void batch_add_boundary(struct batch *batch, uint16_t type)
     extra->nfgen_family = AF_UNSPEC;
     extra->version = NFNETLINK_V0;
     extra->res_id = htons(NFNL_SUBSYS_NFTABLES);
+    if (generation)
+        mnl_attr_put_u32(header, NFNL_BATCH_GENID, htonl(*generation));
     batch->objects[batch->count] = (struct batch_object){0};
     batch_end_message(batch);
 }
@@ -69,7 +71,13 @@ void batch_init(struct batch *batch, enum batch_kind kind)
 {
     *batch = (struct batch){.kind = kind};
     if (kind == BATCH_ATOMIC)
-        batch_add_boundary(batch, NFNL_MSG_BATCH_BEGIN);
+        batch_add_boundary(batch, NFNL_MSG_BATCH_BEGIN, NULL);
+}
+
+void batch_init_for(struct batch *batch, uint32_t generation)
+{
+    *batch = (struct batch){.kind = BATCH_ATOMIC};
+    batch_add_boundary(batch, NFNL_MSG_BATCH_BEGIN, &generation);
 }
 
 void batch_deinit(struct batch *batch)
@@ -107,7 +115,7 @@ bool batch_finish(struct batch *batch)
     if (batch->kind == BATCH_ATOMIC && !batch->out_of_memory) {
         if (batch->count > 1)
             ((struct nlmsghdr *)(void *)(batch->bytes + batch->last))->nlmsg_flags |= NLM_F_ACK;
-        batch_add_boundary(batch, NFNL_MSG_BATCH_END);
+        batch_add_boundary(batch, NFNL_MSG_BATCH_END, NULL);
     }
     return !batch->out_of_memory;
 }

@@ -14,13 +14,17 @@
  * ack, of the last command, is enough to know that it has answered: an error comes without asking.
  */
 
+struct config_chain;
+
 enum batch_kind { BATCH_ATOMIC, BATCH_QUERY };
 
 /* What a message is about, for the text of an error. The strings are not copied. */
 struct batch_object {
-    const char *kind;    /* "set", "rule of chain"; NULL: BEGIN or END */
-    const char *name;    /* NULL: the table itself */
-    const char *modules; /* what a kernel must have for it, or NULL */
+    const char *kind;                  /* "set", "rule of chain"; NULL: BEGIN or END */
+    const char *name;                  /* NULL: the table itself */
+    const char *modules;               /* what a kernel must have for it, or NULL */
+    const struct config_chain *admits; /* or it is of the host's own chain that admits, and its
+                                          table; NULL: of our table */
 };
 
 struct batch {
@@ -34,6 +38,9 @@ struct batch {
 };
 
 void batch_init(struct batch *batch, enum batch_kind kind);
+/* An atomic one that the kernel refuses as a whole, with ERESTART, unless its rules are still of
+ * this generation. */
+void batch_init_for(struct batch *batch, uint32_t generation);
 void batch_deinit(struct batch *batch);
 
 /* The longest a message other than one of set elements can be; checked by an assertion. */

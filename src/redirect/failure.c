@@ -59,10 +59,32 @@ static int explain_kernel(const struct failure *failure, struct error *error)
     }
 }
 
+/* A chain that is somebody else's. */
+static int explain_admission(const struct failure *failure, struct error *error)
+{
+    const struct config_chain *chain = failure->object.admits;
+    const char *reason = strerror(failure->number);
+
+    if (failure->query || (failure->number != EPERM && failure->number != EACCES))
+        return error_set(error, EX_TEMPFAIL, "redirect.admit: chain %s %s %s: %s%s%s%s: try again",
+                         chain->family, chain->table, chain->chain, reason,
+                         failure->text[0] ? " (" : "", failure->text, failure->text[0] ? ")" : "");
+    return error_set(error, EX_CONFIG,
+                     "redirect.admit: chain %s %s %s: %s: the table belongs to another program, "
+                     "which alone may change it: leave the chain out, and let that program let in "
+                     "what has \"ct status dnat\" (README, \"Behind a firewall\")",
+                     chain->family, chain->table, chain->chain, reason);
+}
+
 int failure_explain(const struct failure *failure, struct error *error)
 {
     switch (failure->kind) {
+    case FAILURE_TOLD:
+        *error = failure->told;
+        return -1;
     case FAILURE_KERNEL:
+        if (failure->object.admits && !failure->refused)
+            return explain_admission(failure, error);
         return explain_kernel(failure, error);
     case FAILURE_SYSTEM:
         if (failure->number == EMSGSIZE)

@@ -2,27 +2,20 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 
 #include <libnftnl/table.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "redirect/admission.h"
 #include "redirect/counters.h"
 #include "redirect/redirect.h"
+#include "redirect/redirect_admit.h"
 #include "redirect/relay_netlink.h"
-#include "redirect/ruleset.h"
 #include "redirect/ruleset_netlink.h"
 #include "redirect/set_netlink.h"
-#include "redirect/transport.h"
-
-struct redirect {
-    const struct config *config; /* the caller's */
-    struct ruleset ruleset;
-    struct transport transport;
-    bool without_owner; /* never ask for it, or the kernel does not know it */
-    bool owned;         /* the table that was installed last */
-};
 
 /* What stands in the way of the table. */
 struct table_state {
@@ -121,11 +114,13 @@ static bool owner_is_unknown(const struct failure *failure)
            (failure->number == EOPNOTSUPP || failure->number == EINVAL);
 }
 
-/* Whether a table came or went between the look at it and the batch. */
+/* Whether a table came or went, or an admission's chain changed, between the look at it and the
+ * batch. */
 static bool table_has_changed(const struct failure *failure)
 {
-    return failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
-           (failure->number == EEXIST || failure->number == ENOENT);
+    return admission_is_outdated(failure) ||
+           (failure->kind == FAILURE_KERNEL && !failure->refused && !failure->object.name &&
+            (failure->number == EEXIST || failure->number == ENOENT));
 }
 
 /* What the table begins with. */
@@ -134,7 +129,28 @@ struct contents {
     uint64_t lease_ms; /* 0: no lease */
     const struct redirect_relay *relays;
     size_t relay_count;
+    const struct config *fresh; /* that it is for, instead of the redirect's; NULL: the same */
 };
+
+/* Begins the batch that replaces the table. An open window's admissions move with it. */
+static int redirect_begin_table(struct redirect *redirect, const struct contents *contents,
+                                struct batch *batch, struct failure *failure)
+{
+    const struct config *old = redirect->config, *fresh = contents->fresh;
+
+    if (!fresh || contents->lease_ms == 0 ||
+        old->redirect.admit_count + fresh->redirect.admit_count == 0) {
+        batch_init(batch, BATCH_ATOMIC);
+        return 0;
+    }
+    if (admission_begin(&redirect->transport, batch, failure) < 0)
+        return -1;
+    if (redirect_take_admissions(redirect, batch, old, fresh, failure) == 0 &&
+        redirect_put_admissions(redirect, batch, fresh, failure) == 0)
+        return 0;
+    batch_deinit(batch);
+    return -1;
+}
 
 static int redirect_install_once(struct redirect *redirect, const struct ruleset *ruleset,
                                  const struct contents *contents, const struct table_state *state,
@@ -143,7 +159,8 @@ static int redirect_install_once(struct redirect *redirect, const struct ruleset
     struct batch batch;
     int outcome;
 
-    batch_init(&batch, BATCH_ATOMIC);
+    if (redirect_begin_table(redirect, contents, &batch, failure) < 0)
+        return -1;
     if (state->exists)
         ruleset_netlink_delete_table(&batch);
     ruleset_netlink_create(&batch, ruleset, !redirect->without_owner);
@@ -197,6 +214,7 @@ int redirect_replace(struct redirect *redirect, const struct config *fresh, uint
         .lease_ms = lease_left_ms,
         .relays = relays,
         .relay_count = fresh->other_requests == CONFIG_OTHER_PASS ? relay_count : 0,
+        .fresh = fresh,
     };
     struct ruleset ruleset;
 
@@ -220,14 +238,16 @@ static int redirect_renew_port(struct redirect *redirect, const char *set, uint1
 
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    set_netlink_add_port(&batch, set, port, timeout_ms);
-    set_netlink_delete_port(&batch, set, port);
-    set_netlink_add_port(&batch, set, port, timeout_ms);
+    set_netlink_renew_port(&batch, set, port, timeout_ms);
     return redirect_run(redirect, &batch, false, error);
 }
 
 int redirect_arm(struct redirect *redirect, struct error *error)
 {
+    bool changed;
+
+    if (redirect->config->redirect.admit_count > 0)
+        return redirect_run_admitting(redirect, ADMITTING_LEASED, &changed, error);
     return redirect_renew_port(redirect, RULESET_SET_PORTS, redirect->config->redirect.port,
                                redirect->config->window.lease_ms, error);
 }
@@ -245,7 +265,13 @@ int redirect_shut(struct redirect *redirect, struct error *error)
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
     set_netlink_delete_port(&batch, RULESET_SET_PORTS, redirect->config->redirect.port);
-    return redirect_run(redirect, &batch, true, error);
+    if (redirect_run(redirect, &batch, true, error) < 0)
+        return -1;
+    if (redirect->config->redirect.admit_count == 0)
+        return 0;
+    /* The door first: it shuts, whatever becomes of a rule that nobody comes to then. */
+    bool changed;
+    return redirect_run_admitting(redirect, ADMITTING_NO_MORE, &changed, error);
 }
 
 /* Whether it is for want or for abundance of an element. The kernel says of a table that is gone

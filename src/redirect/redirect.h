@@ -87,10 +87,21 @@ int redirect_replace(struct redirect *redirect, const struct config *fresh, uint
 bool redirect_is_owned(const struct redirect *redirect);
 
 /* The lease: the port redirected for config->window.lease_ms from now. Opening and re-arming are
- * the same batch (add, delete, add), which also revives a lease that has ended. */
+ * the same batch (add, delete, add), which also revives a lease that has ended. In the same batch
+ * the chains of config->redirect.admit get their rule, or have it put where it belongs; 78: one of
+ * them is not there, is no base chain of the input hook, or belongs to another program. */
 int redirect_arm(struct redirect *redirect, struct error *error);
-/* Ends the lease; one that has ended already is fine. */
+/* Ends the lease; one that has ended already is fine. Then the admissions go, in a batch of their
+ * own: when that fails the lease is gone all the same. */
 int redirect_shut(struct redirect *redirect, struct error *error);
+
+/* The admissions alone, while there is a lease: as redirect_arm() leaves them. `changed`: somebody
+ * had taken one away, or other rules have come. */
+int redirect_admit(struct redirect *redirect, bool *changed, struct error *error);
+/* The kernel's name for the socket, which announcements of our own changes bear. */
+uint32_t redirect_port(const struct redirect *redirect);
+/* Removes the admissions that a keeper left which was killed, in whatever chain; how many. */
+int redirect_sweep(struct redirect *redirect, size_t *swept, struct error *error);
 
 /* Sends the next connections from this local source port to the redirected port through the
  * redirect, for `timeout_ms`; the port as in sin_port, but in host order. */
@@ -142,3 +153,6 @@ int redirect_remove(struct redirect *redirect, struct error *error);
  */
 int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
                         bool lease, struct error *error);
+
+/* As `wicket ruleset --explain` prints it, with a sentence above each rule; nft(8) reads it too. */
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error);

@@ -154,8 +154,12 @@ struct scope {
 
 bool scope_has_family(const struct scope *scope, size_t family)
 {
-    return (scope->config->redirect.address_count == 0 || scope->addresses[family]) &&
-           (scope->config->redirect.source_count == 0 || scope->sources[family]);
+    const struct config *config = scope->config;
+    /* A file of sources that has none is nobody: never everyone. */
+    bool listed = config->redirect.source_count > 0 || config->redirect.sources_file[0] != '\0';
+
+    return (config->redirect.address_count == 0 || scope->addresses[family]) &&
+           (!listed || scope->sources[family]);
 }
 
 static int scope_init(struct scope *scope, struct ruleset *ruleset, const struct config *config,
@@ -175,6 +179,8 @@ static int scope_init(struct scope *scope, struct ruleset *ruleset, const struct
     for (size_t i = 0; i < FAMILIES; i++)
         if (scope_has_family(scope, i))
             return 0;
+    if (config->redirect.source_count == 0)
+        return 0; /* the file has none */
     return error_set(
         error, EX_CONFIG,
         "redirect.addresses and redirect.sources: one has IPv4 only and the other IPv6 only, "
@@ -326,6 +332,14 @@ static void add_redirect(struct ruleset *ruleset, const struct config *config,
                                         .hook = RULESET_HOOK_INPUT,
                                         .priority = RULESET_PRIORITY_ARRIVED});
     chain_add_arrived(ruleset, chain, config);
+}
+
+void ruleset_admission(struct ruleset_rule *rule, uint16_t responder_port)
+{
+    *rule = (struct ruleset_rule){.comment = ADMISSION_COMMENT};
+    rule_add_plain(rule, RULESET_CT_DNAT);
+    rule_add_port(rule, RULESET_DPORT, responder_port);
+    rule_add_plain(rule, RULESET_ACCEPT);
 }
 
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error)

@@ -219,6 +219,11 @@ struct ruleset {
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error);
 void ruleset_deinit(struct ruleset *ruleset);
 
+/* The rule that stands in the host's own chains while a window is open (redirect.admit), by whose
+ * comment it is found again. */
+#define ADMISSION_COMMENT "acme-wicket admission"
+void ruleset_admission(struct ruleset_rule *rule, uint16_t responder_port);
+
 /* NULL when there is none of this name. */
 const struct ruleset_set *ruleset_find_set(const struct ruleset *ruleset, const char *name);
 

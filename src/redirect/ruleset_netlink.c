@@ -64,10 +64,11 @@ static void create_timeout(struct batch *batch, const struct ruleset_timeout *de
         [NFTNL_CTTIMEOUT_TCP_UNACK] = 300,
     };
     struct nftnl_obj *object = nftnl_obj_alloc();
-    struct nlmsghdr *header =
-        batch_begin_message(batch, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
-                            (struct batch_object){"ct timeout", description->name,
-                                                  "nft_ct, with CONFIG_NF_CONNTRACK_TIMEOUT"});
+    struct nlmsghdr *header = batch_begin_message(
+        batch, NFT_MSG_NEWOBJ, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
+        (struct batch_object){.kind = "ct timeout",
+                              .name = description->name,
+                              .modules = "nft_ct, with CONFIG_NF_CONNTRACK_TIMEOUT"});
 
     if (object && header) {
         nftnl_obj_set_str(object, NFTNL_OBJ_TABLE, REDIRECT_TABLE);
@@ -91,9 +92,10 @@ static void create_chain(struct batch *batch, const struct ruleset_chain *descri
     struct nftnl_chain *chain = nftnl_chain_alloc();
     struct nlmsghdr *header = batch_begin_message(
         batch, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
-        (struct batch_object){"chain", description->name,
-                              description->nat ? "nft_chain_nat, nf_nat, nf_conntrack"
-                                               : "nf_tables, nf_tables_inet"});
+        (struct batch_object){.kind = "chain",
+                              .name = description->name,
+                              .modules = description->nat ? "nft_chain_nat, nf_nat, nf_conntrack"
+                                                          : "nf_tables, nf_tables_inet"});
 
     if (chain && header) {
         nftnl_chain_set_str(chain, NFTNL_CHAIN_TABLE, REDIRECT_TABLE);
@@ -144,7 +146,8 @@ static void create_rule(struct batch *batch, const char *chain,
     struct nftnl_rule *rule = nftnl_rule_alloc();
     struct nlmsghdr *header = batch_begin_message(
         batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, BATCH_ROOM,
-        (struct batch_object){"rule of chain", chain, rule_modules(description)});
+        (struct batch_object){
+            .kind = "rule of chain", .name = chain, .modules = rule_modules(description)});
 
     if (rule && header && expression_add_all(rule, description) &&
         (!description->comment || rule_set_comment(rule, description->comment))) {

@@ -7,6 +7,7 @@
 
 #include "redirect/redirect.h"
 #include "redirect/ruleset.h"
+#include "redirect/ruleset_explain.h"
 #include "wicket/duration.h"
 
 /* The table as nft(8) text. Loaded with `nft -f` it is what ruleset_netlink.c puts into the kernel;
@@ -182,27 +183,51 @@ static void write_statement(FILE *stream, const struct ruleset_statement *statem
     fputs(hole + 2, stream);
 }
 
-static void write_chain(FILE *stream, const struct ruleset_chain *chain)
+static void write_rule(FILE *stream, const struct ruleset_rule *rule)
+{
+    for (size_t i = 0; i < rule->statement_count; i++) {
+        if (i > 0)
+            fputc(' ', stream);
+        write_statement(stream, &rule->statements[i]);
+    }
+    if (rule->comment)
+        fprintf(stream, " comment \"%s\"", rule->comment);
+    fputc('\n', stream);
+}
+
+static void write_chain(FILE *stream, const struct ruleset_chain *chain, bool explain)
 {
     fprintf(stream, "\t# %s\n\tchain %s {\n\t\ttype %s hook %s priority %d; policy accept;\n",
             chain->note, chain->name, chain->nat ? "nat" : "filter", hook_texts[chain->hook],
             (int)chain->priority);
     for (size_t i = 0; i < chain->rule_count; i++) {
-        const struct ruleset_rule *rule = &chain->rules[i];
-
-        for (size_t j = 0; j < rule->statement_count; j++) {
-            fputs(j == 0 ? "\t\t" : " ", stream);
-            write_statement(stream, &rule->statements[j]);
-        }
-        if (rule->comment)
-            fprintf(stream, " comment \"%s\"", rule->comment);
-        fputc('\n', stream);
+        if (explain)
+            ruleset_explain(stream, &chain->rules[i]);
+        fputs("\t\t", stream);
+        write_rule(stream, &chain->rules[i]);
     }
     fputs("\t}\n", stream);
 }
 
-int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
-                        bool lease, struct error *error)
+static void write_admissions(FILE *stream, const struct config *config)
+{
+    struct ruleset_rule rule;
+
+    ruleset_admission(&rule, config->responder.port);
+    for (size_t i = 0; i < config->redirect.admit_count; i++) {
+        const struct config_chain *chain = &config->redirect.admit[i];
+
+        if (i == 0)
+            fputs("\n# in the host's own firewall; behind its rules that ban by address, wherever "
+                  "those are\n",
+                  stream);
+        fprintf(stream, "insert rule %s %s %s ", chain->family, chain->table, chain->chain);
+        write_rule(stream, &rule);
+    }
+}
+
+static int write_table(FILE *stream, const struct config *config, const char *table, bool owner,
+                       bool lease, bool explain, struct error *error)
 {
     struct ruleset ruleset;
 
@@ -220,12 +245,25 @@ int redirect_write_text(FILE *stream, const struct config *config, const char *t
         fputs("\t}\n\n", stream);
     }
     for (size_t i = 0; i < ruleset.chain_count; i++) {
-        write_chain(stream, &ruleset.chains[i]);
+        write_chain(stream, &ruleset.chains[i], explain);
         fputs(i + 1 < ruleset.chain_count ? "\n" : "", stream);
     }
     fputs("}\n", stream);
+    if (lease)
+        write_admissions(stream, config);
     ruleset_deinit(&ruleset);
     if (fflush(stream) != 0 || ferror(stream))
         return error_set_errno(error, EX_IOERR, "cannot write the ruleset");
     return 0;
+}
+
+int redirect_write_text(FILE *stream, const struct config *config, const char *table, bool owner,
+                        bool lease, struct error *error)
+{
+    return write_table(stream, config, table, owner, lease, false, error);
+}
+
+int redirect_write_explained(FILE *stream, const struct config *config, struct error *error)
+{
+    return write_table(stream, config, REDIRECT_TABLE, true, true, true, error);
 }

@@ -55,8 +55,9 @@ static void create_set(struct batch *batch, const struct ruleset_set *descriptio
     struct nftnl_set *set = nftnl_set_alloc();
     struct nlmsghdr *header =
         batch_begin_message(batch, NFT_MSG_NEWSET, NLM_F_CREATE | NLM_F_EXCL, BATCH_ROOM,
-                            (struct batch_object){description->map ? "map" : "set",
-                                                  description->name, "nf_tables_set"});
+                            (struct batch_object){.kind = description->map ? "map" : "set",
+                                                  .name = description->name,
+                                                  .modules = "nf_tables_set"});
     uint32_t flags = (description->map ? NFT_SET_MAP : 0U) |
                      (description->timeout ? NFT_SET_TIMEOUT : 0U) |
                      (description->interval ? NFT_SET_INTERVAL : 0U) |
@@ -205,6 +206,14 @@ void set_netlink_delete_port(struct batch *batch, const char *set, uint16_t port
 
     elements_add(&message, &key, sizeof(key));
     elements_send(&message, NFT_MSG_DELSETELEM, 0);
+}
+
+void set_netlink_renew_port(struct batch *batch, const char *set, uint16_t port,
+                            uint64_t timeout_ms)
+{
+    set_netlink_add_port(batch, set, port, timeout_ms);
+    set_netlink_delete_port(batch, set, port);
+    set_netlink_add_port(batch, set, port, timeout_ms);
 }
 
 static void set_message(struct batch *batch, uint16_t type, uint16_t flags, const char *name)

@@ -14,6 +14,10 @@ void set_netlink_create(struct batch *batch, const struct ruleset_set *set, uint
 /* A port in set `set`, for `timeout_ms` from the moment the batch is committed. */
 void set_netlink_add_port(struct batch *batch, const char *set, uint16_t port, uint64_t timeout_ms);
 void set_netlink_delete_port(struct batch *batch, const char *set, uint16_t port);
+/* Its time counted from now. An element that is there keeps its timeout: only a new one begins
+ * anew, and the first add makes sure that there is one to delete. */
+void set_netlink_renew_port(struct batch *batch, const char *set, uint16_t port,
+                            uint64_t timeout_ms);
 /* Every element of the set, if there is any. */
 void set_netlink_flush(struct batch *batch, const char *set);
 

@@ -34,6 +34,7 @@ enum failure_kind {
     FAILURE_TIMEOUT, /* no answer within the deadline */
     FAILURE_LOST,    /* answers were dropped: the outcome is unknown */
     FAILURE_MEMORY,
+    FAILURE_TOLD, /* it has been put into words: told */
 };
 
 /* Why a batch failed. What it points to belongs to the batch. */
@@ -45,6 +46,7 @@ struct failure {
     bool query;   /* nothing was to be changed */
     struct batch_object object;
     char text[REPLY_TEXT_MAX];
+    struct error told;
 };
 
 int transport_init(struct transport *transport, struct error *error);

@@ -54,4 +54,6 @@ struct connection {
 struct counters {
     uint64_t validations;
     uint64_t turned_away;
+    uint64_t unknown;                /* asked for a token that nobody registered */
+    struct in6_addr unknown_address; /* who did so last; IPv4 mapped */
 };

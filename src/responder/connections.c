@@ -122,6 +122,14 @@ void connections_speak(struct connections *connections, struct connection *conne
     connection->silent = false;
 }
 
+void connections_note_unknown(struct connections *connections, const struct connection *connection)
+{
+    if (connection->loopback)
+        return;
+    connections->counters.unknown++;
+    connections->counters.unknown_address = connection->address;
+}
+
 void connections_decide(struct connections *connections, struct connection *connection)
 {
     undecided_leave(&connections->undecided, connection);

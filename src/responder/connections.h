@@ -47,6 +47,9 @@ void connections_be_silent(struct connections *connections, struct connection *c
 /* It has. */
 void connections_speak(struct connections *connections, struct connection *connection);
 
+/* It asks for a token that nobody registered. */
+void connections_note_unknown(struct connections *connections, const struct connection *connection);
+
 /* The front has seen its whole head. */
 void connections_decide(struct connections *connections, struct connection *connection);
 

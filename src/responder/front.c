@@ -190,6 +190,8 @@ static void front_choose(struct front *front, struct connection *connection, siz
         front->refresh(front->context);
         way = way_find(front->tokens, front->look, length, &head);
     }
+    if (way == WAY_UNKNOWN)
+        connections_note_unknown(front->connections, connection);
     if (way == WAY_ANSWER)
         front_hand_over(front, connection, &head);
     else if (way != WAY_WAIT || ended)

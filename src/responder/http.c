@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include "base/escape.h"
 #include "responder/target.h"
 #include "wicket/challenge.h"
 #include "wicket/log.h"
@@ -19,6 +20,9 @@
 struct http_request {
     struct connection *connection;
     bool told; /* a validation, if it gets out in full */
+    unsigned status;
+    char host[LINK_HOST_MAX]; /* of one that is told */
+    char user_agent[LINK_USER_AGENT_MAX];
     size_t length;
     char target[]; /* raw, as it came */
 };
@@ -98,8 +102,17 @@ static void http_request_ended(void *context, struct MHD_Connection *mhd, void *
         const char *token = target_split(&target, request->target, request->length)
                                 ? target_token(&target, &length)
                                 : NULL;
-        if (token)
-            http->served(http->context, request->connection, token, length);
+        if (token) {
+            const struct http_served served = {
+                .connection = request->connection,
+                .token = token,
+                .length = length,
+                .status = request->status,
+                .host = request->host,
+                .user_agent = request->user_agent,
+            };
+            http->served(http->context, &served);
+        }
     }
     free(request);
     *request_context = NULL;
@@ -151,9 +164,34 @@ static unsigned token_status(struct MHD_Connection *mhd)
     return none && strcmp(none, "*") == 0 ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK;
 }
 
+/* What a field says, made fit to be told; nothing when it is not there. */
+static void tell_field(char *out, size_t capacity, struct MHD_Connection *mhd, const char *name)
+{
+    const char *value = NULL;
+    size_t length = 0;
+
+    if (MHD_lookup_connection_value_n(mhd, MHD_HEADER_KIND, name, strlen(name), &value, &length) ==
+            MHD_YES &&
+        value)
+        (void)escape_quoted(out, capacity, value, length);
+    else
+        out[0] = '\0';
+}
+
+static void tell_request(struct http_request *request, const struct target *target,
+                         struct MHD_Connection *mhd)
+{
+    if (target->absolute)
+        (void)escape_quoted(request->host, sizeof(request->host), target->host,
+                            target->host_length);
+    else
+        tell_field(request->host, sizeof(request->host), mhd, MHD_HTTP_HEADER_HOST);
+    tell_field(request->user_agent, sizeof(request->user_agent), mhd, MHD_HTTP_HEADER_USER_AGENT);
+}
+
 static enum MHD_Result answer_token(struct http *http, struct http_request *request,
-                                    struct MHD_Connection *mhd, const char *key_authorization,
-                                    bool get)
+                                    const struct target *target, struct MHD_Connection *mhd,
+                                    const char *key_authorization, bool get)
 {
     unsigned status = token_status(mhd);
 
@@ -169,6 +207,8 @@ static enum MHD_Result answer_token(struct http *http, struct http_request *requ
     if (result == MHD_YES && status == MHD_HTTP_OK) {
         request->connection->token_served = true;
         request->told = get;
+        request->status = status;
+        tell_request(request, target, mhd);
     }
     return result;
 }
@@ -236,10 +276,12 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
         char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
         const char *key_authorization = tokens_answer(http->tokens, stateless, token, length);
         bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
+        if (!key_authorization && challenge_is_token(token, length))
+            connections_note_unknown(http->connections, request->connection);
         if (!key_authorization) /* never a 308: a validator must not be sent elsewhere */
             return MHD_queue_response(mhd, MHD_HTTP_NOT_FOUND, http->not_found);
         if (get || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
-            return answer_token(http, request, mhd, key_authorization, get);
+            return answer_token(http, request, &target, mhd, key_authorization, get);
         return MHD_queue_response(mhd, MHD_HTTP_METHOD_NOT_ALLOWED, http->not_allowed);
     }
     if (http->other_requests == LINK_OTHER_HTTPS)

@@ -20,10 +20,18 @@
 struct MHD_Daemon;
 struct MHD_Response;
 
-/* Told when a key authorization was given to the kernel in full, for a GET. `token` is not
- * terminated and lives for the call. */
-typedef void (*http_served_fn)(void *context, const struct connection *connection,
-                               const char *token, size_t length);
+/* A key authorization that was given to the kernel in full, for a GET. All of it lives for the call
+ * that tells of it. */
+struct http_served {
+    const struct connection *connection;
+    const char *token; /* not terminated */
+    size_t length;
+    unsigned status;
+    const char *host; /* both escaped, see link.h */
+    const char *user_agent;
+};
+
+typedef void (*http_served_fn)(void *context, const struct http_served *served);
 
 struct http {
     enum source source; /* SOURCE_HTTP */

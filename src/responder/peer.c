@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "responder/destination.h"
+
 /* The other side closed its end, with or without messages of ours unread. */
 static bool is_end(int error_number)
 {
@@ -295,29 +297,39 @@ enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool
     return state;
 }
 
-void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
-                          size_t length, uint64_t now_ms)
+uint16_t peer_address(uint8_t out[16], const struct in6_addr *address)
+{
+    bool mapped = IN6_IS_ADDR_V4MAPPED(address);
+
+    memset(out, 0, 16);
+    memcpy(out, mapped ? &address->s6_addr[12] : address->s6_addr, mapped ? 4 : 16);
+    return mapped ? AF_INET : AF_INET6;
+}
+
+void peer_tell_validation(struct peer *peer, const struct http_served *served, uint64_t now_ms)
 {
     union link_message message;
     struct link_validation *validation = &message.validation;
+    struct in6_addr local;
 
     if (now_ms - peer->second_start_ms >= 1000) {
         peer->second_start_ms = now_ms;
         peer->told = 0;
     }
-    if (peer->told == LINK_VALIDATIONS_A_SECOND || length >= sizeof(validation->token))
+    if (peer->told == LINK_VALIDATIONS_A_SECOND || served->length >= sizeof(validation->token))
         return;
     link_message_init(&message, LINK_VALIDATION);
-    if (IN6_IS_ADDR_V4MAPPED(&connection->address)) {
-        validation->family = AF_INET;
-        memcpy(validation->address, &connection->address.s6_addr[12], 4);
-    } else {
-        validation->family = AF_INET6;
-        memcpy(validation->address, &connection->address, sizeof(validation->address));
-    }
-    validation->port = connection->port;
-    validation->loopback = connection->loopback;
-    memcpy(validation->token, token, length);
+    validation->family = peer_address(validation->address, &served->connection->address);
+    validation->port = served->connection->port;
+    validation->loopback = served->connection->loopback;
+    validation->status = (uint16_t)served->status;
+    validation->local_known = destination_find(&local, served->connection->fd, peer->listen_port) &&
+                              peer_address(validation->local, &local) == validation->family;
+    if (validation->local_known == 0)
+        memset(validation->local, 0, sizeof(validation->local));
+    memcpy(validation->token, served->token, served->length);
+    memcpy(validation->host, served->host, strlen(served->host));
+    memcpy(validation->user_agent, served->user_agent, strlen(served->user_agent));
     /* When it does not go out, the end of the link is met by whoever receives next. */
     if (link_send(peer->fd, &message, -1) >= 0)
         peer->told++;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "responder/connection.h"
+#include "responder/http.h"
 #include "responder/relay.h"
 #include "responder/tokens.h"
 #include "wicket/error.h"
@@ -38,6 +39,7 @@ struct peer {
     bool blocked;      /* waiting for EPOLLOUT */
     uint64_t retry_ms; /* not to ask for visitors before; 0: at once */
 
+    in_port_t listen_port;    /* ours, network order: what came to it was redirected */
     uint64_t second_start_ms; /* of the validations told */
     unsigned told;
 };
@@ -67,5 +69,6 @@ enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool
 bool peer_is_waiting(const struct peer *peer);
 uint64_t peer_next_ms(const struct peer *peer);
 
-void peer_tell_validation(struct peer *peer, const struct connection *connection, const char *token,
-                          size_t length, uint64_t now_ms);
+void peer_tell_validation(struct peer *peer, const struct http_served *served, uint64_t now_ms);
+/* An address as the link has it; returns the family. */
+uint16_t peer_address(uint8_t out[16], const struct in6_addr *address);

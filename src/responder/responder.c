@@ -9,6 +9,7 @@
 
 #include "responder/clock.h"
 #include "responder/descriptors.h"
+#include "responder/destination.h"
 #include "responder/privileges.h"
 #include "responder/sandbox.h"
 
@@ -30,11 +31,10 @@
 #define RELAYS_MAX 65536
 #define PIPES_MAX  256
 
-static void responder_served(void *context, const struct connection *connection, const char *token,
-                             size_t length)
+static void responder_served(void *context, const struct http_served *served)
 {
     struct responder *responder = context;
-    peer_tell_validation(&responder->peer, connection, token, length, responder->http.now_ms);
+    peer_tell_validation(&responder->peer, served, responder->http.now_ms);
 }
 
 /* What the descriptors allow. */
@@ -143,6 +143,7 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
 {
     struct link_setup setup;
     struct capacity capacity = {0};
+    in_port_t listen_port = 0;
 
     *responder = (struct responder){.epoll = -1, .peer.fd = LINK_FD_LINK};
     tokens_init(&responder->tokens);
@@ -156,6 +157,8 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
     }
     if (descriptors_check(setup.listeners, error) < 0 || privileges_drop(&setup, parent, error) < 0)
         return -1;
+    if (!destination_port(&listen_port, LINK_FD_LISTEN))
+        return error_set_errno(error, 70, "descriptor %d: getsockname", LINK_FD_LISTEN);
     responder->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (responder->epoll < 0)
         return error_set_errno(error, 70, "epoll_create1");
@@ -171,6 +174,7 @@ int responder_init(struct responder *responder, pid_t parent, struct error *erro
                   &responder->relays, error) < 0)
         return -1;
     responder->peer.setup = setup;
+    responder->peer.listen_port = listen_port;
     return 0;
 }
 
@@ -257,10 +261,14 @@ static enum peer_state responder_talk(struct responder *responder, uint64_t now_
         .validations = connections->counters.validations,
         .turned_away = connections->counters.turned_away + relays->refused,
         .passed = relays->passed,
+        .unknown = connections->counters.unknown,
         .connections = (uint32_t)(connections->count + relays->count),
         .passing = (uint32_t)relays->count,
         .exhausted = connections->exhausted | (peer->crowded_told ? LINK_EXHAUSTED_PASSES : 0U),
     };
+    if (pong.unknown > 0)
+        pong.unknown_family =
+            peer_address(pong.unknown_address, &connections->counters.unknown_address);
     enum peer_state state = peer_flush(peer, &pong, &pong_sent, now_ms, error);
     if (pong_sent)
         connections->exhausted = 0;

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "build.h"
+#include "responder/destination.h"
 #include "sandbox/filter.h"
 #include "sandbox/landlock.h"
 #include "sandbox/sanitizer.h"
@@ -81,6 +82,8 @@ int responder_sandbox_filter(struct error *error)
         FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_DEFER_ACCEPT)),
         FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_NODELAY)),
         FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_CORK)),
+        FILTER_CALL_2(getsockopt, FILTER_INT(1, SOL_IP), FILTER_INT(2, DESTINATION_ORIGINAL)),
+        FILTER_CALL_2(getsockopt, FILTER_INT(1, SOL_IPV6), FILTER_INT(2, DESTINATION_ORIGINAL)),
         FILTER_CALL_1(ioctl, FILTER_INT(1, FIONREAD)),
         FILTER_CALL_1(ioctl, FILTER_INT(1, SIOCOUTQ)),
         FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)),

@@ -19,6 +19,8 @@
 #define LANDLOCK_REMOVE_DIR  (UINT64_C(1) << 4)
 #define LANDLOCK_REMOVE_FILE (UINT64_C(1) << 5)
 #define LANDLOCK_MAKE_DIR    (UINT64_C(1) << 7)
+#define LANDLOCK_MAKE_FILE   (UINT64_C(1) << 8)
+#define LANDLOCK_TRUNCATE    (UINT64_C(1) << 14)
 #define LANDLOCK_FILES       ((UINT64_C(1) << 16) - 1) /* all, to version 5 and beyond */
 /* Of TCP, since version 4. */
 #define LANDLOCK_BIND    (UINT64_C(1) << 0)

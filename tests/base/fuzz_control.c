@@ -63,6 +63,9 @@ static void check_accepted(const union control_message *message)
     case CONTROL_PROBE:
         require(message->probe.loopback <= 1);
         break;
+    case CONTROL_PROBE_AT:
+        PRINTABLE(message->probe_at.address);
+        break;
     case CONTROL_CLOSE:
     case CONTROL_STATUS:
     case CONTROL_SETTLE:

@@ -14,6 +14,18 @@ static void require(bool condition)
         abort();
 }
 
+/* What is written into the ledger as it stands. */
+static bool is_printable(const char *text, size_t size)
+{
+    size_t length = strnlen(text, size);
+
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < 0x20 || text[i] > 0x7e)
+            return false;
+    }
+    return length < size;
+}
+
 static void check_accepted(const union link_message *message)
 {
     struct challenge challenge;
@@ -40,10 +52,14 @@ static void check_accepted(const union link_message *message)
         break;
     case LINK_VALIDATION:
         require(challenge_is_token(message->validation.token, strlen(message->validation.token)));
+        require(is_printable(message->validation.host, sizeof(message->validation.host)));
+        require(
+            is_printable(message->validation.user_agent, sizeof(message->validation.user_agent)));
         break;
     case LINK_PONG:
         require((message->pong.exhausted & ~7u) == 0 && message->pong.reserved == 0);
         require(message->pong.passing <= message->pong.connections);
+        require((message->pong.unknown == 0) == (message->pong.unknown_family == 0));
         break;
     case LINK_DRAINED:
         require(message->drained.sequence != 0);

@@ -41,6 +41,8 @@ static size_t expected_length(enum control_type type)
         return sizeof(struct control_arm);
     case CONTROL_PROBE:
         return sizeof(struct control_probe);
+    case CONTROL_PROBE_AT:
+        return sizeof(struct control_probe_at);
     case CONTROL_CLOSE:
     case CONTROL_STATUS:
     case CONTROL_SETTLE:
@@ -85,7 +87,7 @@ static void test_every_type(void **state)
         assert_int_equal(control_message_check(&message, length + 1, &error), -1);
         assert_int_equal(error.exit_code, 65);
     }
-    assert_int_equal(known, 14);
+    assert_int_equal(known, 15);
 }
 
 static void expect_bad(const union control_message *message, size_t length, const char *text)
@@ -111,7 +113,7 @@ static void test_header(void **state)
     message.header.version = 9;
     expect_bad(
         &message, length,
-        "bad control message: the peer speaks version 9, this program version 2: after an upgrade, "
+        "bad control message: the peer speaks version 9, this program version 3: after an upgrade, "
         "restart what still runs");
     make_good(&message, CONTROL_STATUS);
     message.header.type = 6;

@@ -66,6 +66,7 @@ static size_t make_good(union link_message *message, enum link_type type)
         strcpy(message->forget.token, "token");
     } else if (type == LINK_VALIDATION) {
         message->validation.family = AF_INET;
+        message->validation.status = 200;
         strcpy(message->validation.token, "token");
     } else if (type == LINK_DRAINED) {
         message->drained.sequence = 1;
@@ -235,9 +236,29 @@ static void test_validation_and_pong(void **state)
     message.validation.loopback = 2;
     expect(&message, "bad link message: validation: loopback is 2: it must be from 0 to 1");
     message.validation.loopback = 0;
-    message.validation.reserved = 7;
-    expect(&message, "bad link message: validation: reserved is 7: it must be from 0 to 0");
-    message.validation.reserved = 0;
+    message.validation.status = 7;
+    expect(&message, "bad link message: validation: status is 7: it must be from 200 to 599");
+    message.validation.status = 200;
+    message.validation.local[0] = 1;
+    expect(&message, "bad link message: validation: no address has bytes behind its end");
+    message.validation.local_known = 1;
+    expect(&message, "");
+    message.validation.family = AF_INET;
+    message.validation.address[15] = 0;
+    message.validation.local[4] = 1;
+    expect(&message, "bad link message: validation: an IPv4 address has bytes behind its end");
+    message.validation.local[4] = 0;
+    expect(&message, "");
+    message.validation.host[0] = '\t';
+    expect(&message, "bad link message: validation: host is not printable");
+    message.validation.host[0] = 'h';
+    memset(message.validation.user_agent, 'a', sizeof(message.validation.user_agent));
+    expect(&message, "bad link message: validation: user_agent is not terminated");
+    message.validation.user_agent[sizeof(message.validation.user_agent) - 1] = '\0';
+    expect(&message, "");
+    message.validation.user_agent[0] = '\x7f';
+    expect(&message, "bad link message: validation: user_agent is not printable");
+    message.validation.user_agent[0] = 'a';
     message.validation.token[0] = '\n';
     struct error error = {0};
     assert_int_equal(link_message_check(&message, sizeof(struct link_validation), &error), -1);
@@ -256,6 +277,18 @@ static void test_validation_and_pong(void **state)
     expect(&message, "");
     message.pong.passing = 3;
     expect(&message, "bad link message: pong: passing is 3, over connections, 2");
+    message.pong.passing = 2;
+    message.pong.unknown = 1;
+    expect(&message, "bad link message: pong: unknown and unknown_family do not agree");
+    message.pong.unknown_family = AF_INET;
+    message.pong.unknown_address[3] = 1;
+    expect(&message, "");
+    message.pong.unknown_address[4] = 1;
+    expect(&message, "bad link message: pong: an IPv4 address has bytes behind its end");
+    message.pong.unknown_family = AF_INET6;
+    expect(&message, "");
+    message.pong.unknown_family = AF_UNIX;
+    expect(&message, "bad link message: pong: unknown_family is 1: no address family it may be");
 }
 
 static void test_passing(void **state)

@@ -262,7 +262,11 @@ static void test_run(void **state)
     assert_string_equal(outcome.out, "/wicket.yaml /webroot");
     assert_string_equal(outcome.err,
                         "wicket: window open 3.2 s, 2 tokens, 0 validations from 0 addresses, "
-                        "no visitors\n");
+                        "no visitors\n"
+                        "wicket: nobody came: not one connection from outside reached port 80 of "
+                        "this host while the window was open; the CA's requests end before it: "
+                        "look at DNS (A and AAAA), a firewall or port forwarding in front, and "
+                        "routing; wicket check DOMAIN helps\n");
     run_armed(&outcome, "kill -KILL $$", NULL);
     assert_int_equal(outcome.status, 128 + 9);
     /* A signal for wicket is one for the command, which decides what becomes of it. */

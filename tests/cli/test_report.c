@@ -95,12 +95,44 @@ static void test_longest_text_fits(void **state)
                                  "requests turned away; xxx"));
 }
 
+/* When the command has failed. */
+static void test_explanation(void **state)
+{
+    (void)state;
+    struct control_report report = {.windows = 1, .open_ms = 1000, .tokens = 1};
+    char text[EVIDENCE_TEXT];
+    assert_true(report_explain(text, &report, 8402));
+    assert_non_null(strstr(text, "nobody came"));
+    report.redirected = 9;
+    assert_true(report_explain(text, &report, 8409));
+    assert_non_null(strstr(text, "tcp dport 8409 accept"));
+    report.trouble = 1; /* which the line of counts has said */
+    assert_false(report_explain(text, &report, 8402));
+    report.trouble = 0;
+    report.arrived = 9;
+    report.unknown = 9;
+    strcpy(report.unknown_address, "192.0.2.1");
+    assert_true(report_explain(text, &report, 8402));
+    assert_non_null(strstr(text, "the last from 192.0.2.1"));
+    report.validations = 9;
+    report.addresses = 3;
+    assert_true(report_explain(text, &report, 8402));
+    assert_non_null(strstr(text, "9 times to 3 addresses"));
+    report.tokens = 0;
+    assert_true(report_explain(text, &report, 8402));
+    assert_non_null(strstr(text, "no token was registered"));
+    /* Nothing was due, or nothing came of it: its own output says which. */
+    report = (struct control_report){.tokens = 0};
+    assert_false(report_explain(text, &report, 8402));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_trouble),
         cmocka_unit_test(test_longest_text_fits),
+        cmocka_unit_test(test_explanation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

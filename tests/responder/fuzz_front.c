@@ -42,12 +42,22 @@ static void require(bool condition)
         abort();
 }
 
-static void world_served(void *context, const struct connection *connection, const char *token,
-                         size_t length)
+static bool is_printable(const char *text)
+{
+    for (; *text; text++) {
+        if (*text < 0x20 || *text > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+static void world_served(void *context, const struct http_served *served)
 {
     struct world *world = context;
-    require(connection->loopback);
-    require(length == strlen(TOKEN) && memcmp(token, TOKEN, length) == 0);
+    require(served->connection->loopback && served->status == 200);
+    require(served->length == strlen(TOKEN) && memcmp(served->token, TOKEN, served->length) == 0);
+    require(strlen(served->host) < LINK_HOST_MAX && is_printable(served->host));
+    require(strlen(served->user_agent) < LINK_USER_AGENT_MAX && is_printable(served->user_agent));
     world->served++;
 }
 

@@ -65,8 +65,12 @@ unsigned long harness_ticks(const struct harness *harness);
 /* Waits until it has so many connections, passed ones too. */
 void harness_wait_connections(struct harness *harness, unsigned count);
 
-/* From this address: a loopback one to itself, as this host does, and any other to 192.0.2.9 or
- * 2001:db8::9, as from outside. */
+/* Where who does not come from the loopback connects to; of the network namespace of test_full.c.
+ */
+#define HARNESS_HOST4 "192.0.2.80"
+#define HARNESS_HOST6 "2001:db8::80"
+
+/* From `address`; to the same if it is a loopback one. */
 int harness_connect_to(const struct harness *harness, const char *address);
 int harness_connect(const struct harness *harness);
 int harness_connect6(const struct harness *harness);

@@ -41,9 +41,9 @@ static int setup(void **state)
     if (setgroups(2, (const gid_t[]){1, 2}) != 0)
         return -1;
     if (system("ip link set lo up && ip address add 192.0.2.1/32 dev lo && "
-               "ip address add 192.0.2.9/32 dev lo && "
                "ip address add 2001:db8::1/128 dev lo nodad && "
-               "ip address add 2001:db8::9/128 dev lo nodad") != 0)
+               "ip address add " HARNESS_HOST4 "/32 dev lo && "
+               "ip address add " HARNESS_HOST6 "/128 dev lo nodad") != 0)
         return -1;
     return mkdtemp(root) ? 0 : -1;
 }
@@ -222,6 +222,7 @@ static void test_counters(void **state)
     assert_int_equal(message.validation.loopback, 0);
     assert_int_equal(message.validation.family, AF_INET);
     assert_memory_equal(message.validation.address, "\xc0\0\2\1\0\0\0\0\0\0\0\0\0\0\0\0", 16);
+    assert_int_equal(message.validation.status, 200);
     request_from(&harness, "2001:db8::1", GET("t"));
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 0);
@@ -232,10 +233,10 @@ static void test_counters(void **state)
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 1);
     /* So is what comes from where it goes to, as a self-check does under tproxy. */
-    request_from(&harness, "192.0.2.9", GET("t"));
+    request_from(&harness, HARNESS_HOST4, GET("t"));
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 1);
-    request_from(&harness, "2001:db8::9", GET("t"));
+    request_from(&harness, HARNESS_HOST6, GET("t"));
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 1);
     request_from(&harness, "192.0.2.1", "HEAD " PATH("t") " HTTP/1.0\r\n\r\n");
@@ -246,6 +247,10 @@ static void test_counters(void **state)
     } while (pong.connections > 0);
     assert_int_equal(pong.validations, 2);
     assert_int_equal(pong.turned_away, sizeof(turned_away) / sizeof(turned_away[0]));
+    /* The first of them, from outside. */
+    assert_int_equal(pong.unknown, 1);
+    assert_int_equal(pong.unknown_family, AF_INET6);
+    assert_memory_equal(pong.unknown_address, &v6, 16);
     harness_stop(&harness);
 }
 
@@ -254,6 +259,7 @@ static void test_pass_counters(void **state)
 {
     static const char *const addresses[] = {"192.0.2.1", "2001:db8::1", "127.0.0.2", "::1"};
     static const char other[] = "GET / HTTP/1.0\r\n\r\n";
+    static const char unknown[] = GET("unknown");
     struct harness_options options = full_options(*state);
     struct production production;
     struct passed passed[8];
@@ -264,9 +270,12 @@ static void test_pass_counters(void **state)
     production_start(&production, 0);
     harness_start(&harness, &options);
     for (int i = 0; i < 8; i++)
-        pass_open_to(&harness, &production, addresses[i % 4], other, &passed[i]);
+        pass_open_to(&harness, &production, addresses[i % 4], i < 4 ? unknown : other, &passed[i]);
     struct link_pong pong = harness_ping(&harness, NULL);
     assert_int_equal(pong.passed, 4);
+    /* They go to production like the others, and are counted. */
+    assert_int_equal(pong.unknown, 2);
+    assert_int_equal(pong.unknown_family, AF_INET6);
     assert_int_equal(pong.passing, 8);
     assert_int_equal(pong.connections, 8);
     assert_int_equal(pong.turned_away, 0);

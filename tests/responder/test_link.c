@@ -345,6 +345,46 @@ static void test_validation(void **state)
     assert_int_equal(message.validation.loopback, 1);
     assert_memory_equal(message.validation.address, "\x7f\0\0\1\0\0\0\0\0\0\0\0\0\0\0\0", 16);
     assert_string_equal(message.validation.token, "t");
+    assert_int_equal(message.validation.status, 200);
+    assert_string_equal(message.validation.host, "a");
+    assert_string_equal(message.validation.user_agent, "");
+    harness_stop(&harness);
+}
+
+/* Told as text that needs no more care: what is not printable is escaped, and what is long cut. */
+static void test_validation_words(void **state)
+{
+    static const struct {
+        const char *request, *host, *user_agent;
+    } rows[] = {
+        {"GET " PATH(
+             "t") " HTTP/1.1\r\nHost: www.example.org:80\r\nUser-Agent: a \"b\" \\ c\r\n\r\n",
+         "www.example.org:80", "a \\\"b\\\" \\\\ c"},
+        {"GET http://other.example" PATH(
+             "t") " HTTP/1.1\r\nHost: h\r\nUser-Agent: \xc3\xa4\x80\r\n\r\n",
+         "other.example", "\\xc3\\xa4\\x80"},
+        {"GET " PATH("t") " HTTP/1.0\r\n\r\n", "", ""},
+    };
+    char longest[1024];
+    struct harness harness;
+    union link_message message;
+    char answer[4096];
+
+    (void)state;
+    harness_start(&harness, &defaults);
+    harness_token(&harness, "t");
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        harness_exchange(&harness, rows[i].request, answer, sizeof(answer));
+        harness_expect(&harness, LINK_VALIDATION, &message);
+        assert_string_equal(message.validation.host, rows[i].host);
+        assert_string_equal(message.validation.user_agent, rows[i].user_agent);
+    }
+    snprintf(longest, sizeof(longest),
+             "GET " PATH("t") " HTTP/1.1\r\nHost: h\r\nUser-Agent: %0500d\r\n\r\n", 7);
+    harness_exchange(&harness, longest, answer, sizeof(answer));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_int_equal(strlen(message.validation.user_agent), LINK_USER_AGENT_MAX - 1);
+    assert_string_equal(message.validation.user_agent + LINK_USER_AGENT_MAX - 4, "...");
     harness_stop(&harness);
 }
 
@@ -580,6 +620,7 @@ int main(void)
         cmocka_unit_test(test_token_before_request),
         cmocka_unit_test(test_ping),
         cmocka_unit_test(test_validation),
+        cmocka_unit_test(test_validation_words),
         cmocka_unit_test(test_full_link),
         cmocka_unit_test(test_told_a_second),
         cmocka_unit_test(test_drain),

@@ -84,6 +84,21 @@ void jump_ground_close(struct jump_ground *ground)
     munmap(ground->page, PAGE);
 }
 
+/* What a responder must not do its writer must not either, but for what its file takes. */
+static void forbid_to_ledger(struct jump *list, size_t count)
+{
+    static const long taken[] = {SYS_openat,    SYS_newfstatat, SYS_renameat2,
+                                 SYS_ftruncate, SYS_pread64,    SYS_writev};
+
+    for (size_t i = 0; i < count; i++) {
+        bool is_taken = (list[i].flags & JUMP_RESPONDER) == 0;
+        for (size_t at = 0; at < sizeof(taken) / sizeof(taken[0]); at++)
+            is_taken = is_taken || list[i].number == taken[at];
+        if (!is_taken)
+            list[i].flags |= JUMP_LEDGER;
+    }
+}
+
 size_t jump_list(const struct jump_ground *ground, const struct jump **out)
 {
     static char nowhere[] = "/nonexistent/x", passwd[] = "/etc/passwd", program[] = "/bin/true";
@@ -326,6 +341,7 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     list[count++] = (struct jump){"getpid of i386", BOTH | JUMP_MODE_32, MODE_32, {0}};
 #endif
     assert_true(count <= ROOM);
+    forbid_to_ledger(list, count);
     *out = list;
     return count;
 #undef ADD

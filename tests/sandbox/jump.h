@@ -19,6 +19,7 @@ enum {
     JUMP_RESPONDER = 1, /* must be the end of a responder */
     JUMP_KEEPER = 2,    /* and of a keeper */
     JUMP_SANITIZER = 4, /* but may be made by a build with the address sanitizer */
+    JUMP_LEDGER = 16,   /* must be the end of the ledger's writer */
     JUMP_MODE_32 = 8,   /* by the gate of 32-bit programs, which a kernel may lack */
 };
 

@@ -16,7 +16,7 @@ from ..wicket import PREFIX, Wicket, answered_by, challenge_answered, new_challe
 from . import rows
 from .seam import Seam
 
-PROGRAMS = ("wicket", "wicket-keeper", "wicket-responder")
+PROGRAMS = ("wicket", "wicket-keeper", "wicket-ledger", "wicket-responder")
 #: File systems of their own, small enough to be filled.
 DISKS = ("/run/wicket", "/var/lib/wicket")
 GONE_S = 5  # for a process that is to end at once, on a busy machine
@@ -75,7 +75,7 @@ class Ground:
             root = self.host.path(top)
             for directory, names, files in os.walk(root):
                 for name in names + files:
-                    if name != "keeper.log":
+                    if name != "keeper.log" and not name.startswith("ledger.jsonl"):
                         yield f"{top}/{Path(directory, name).relative_to(root)}"
 
     def _mounts(self):
@@ -150,7 +150,7 @@ class Ground:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
             self.wait_gone([pid])
-        self.wait_gone(self.running("wicket-responder"))
+        self.wait_gone(self.running("wicket-ledger", "wicket-responder"))
 
     def sweep(self):
         """After a violation: ends whoever was not there before, in whatever state."""

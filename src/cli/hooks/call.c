@@ -53,7 +53,7 @@ static int withdraw_each(struct connection *connection, const struct publication
     for (size_t i = 0; i < count; i++) {
         char note[CONTROL_TEXT_MAX] = "";
         struct error second;
-        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, note,
+        if (publish_withdraw(connection, list[i].challenge.token, list[i].purpose, true, note,
                              result == 0 ? error : &second) < 0) {
             result = result == 0 ? error_prefix(error, "%s", list[i].purpose) : result;
         } else if (note[0] != '\0') {

@@ -118,7 +118,7 @@ static int clean_up(const struct certbot_call *call, struct settings *settings, 
     }
     char note[CONTROL_TEXT_MAX] = "";
     if (result == 0 && running && *phase == CERTBOT_CLEANUP) {
-        result = publish_withdraw(&connection, call->challenge.token, purpose, note, error);
+        result = publish_withdraw(&connection, call->challenge.token, purpose, true, note, error);
     }
     if (reached == REACH_UNKNOWN && *phase == CERTBOT_CLEANUP) {
         snprintf(note, sizeof note, "no keeper answers, so nothing is withdrawn");

@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""redirect.admit: a rule in the host's own chains lets in what is redirected, as long as it is."""
+
+import signal
+import time
+
+import pytest
+from lab import network
+from lab.firewalls import KINDS, Iptables, Nftables, answered
+from lab.lab import HOST4, HOST6, VALIDATORS4, VALIDATORS6, VISITORS4, VISITORS6
+from lab.wicket import PREFIX, answered_by, challenge_answered, new_challenge
+
+MARK = "acme-wicket admission"
+NO_ANSWER = 0.4
+
+
+@pytest.fixture(params=KINDS)
+def firewall(request, lab):
+    return KINDS[request.param](lab)
+
+
+@pytest.fixture
+def nftables(lab):
+    return Nftables(lab)
+
+
+def admit(wicket, chains, more=""):
+    wicket.configure(f"redirect:\n  admit: {chains}\n{more}")
+
+
+def validate(lab, challenge):
+    """Fetches it as validators do, over both families."""
+    token, key_authorization = challenge
+    for address, source in ((HOST4, VALIDATORS4[0]), (HOST6, VALIDATORS6[0])):
+        assert answered(lab, address, PREFIX + token, source, key_authorization)
+
+
+def rules(lab):
+    return lab.host.run("nft", "list", "ruleset").stdout
+
+
+def get_no_answer(lab, address, source):
+    answer = network.get(lab.outside, address, source=source, timeout=NO_ANSWER)
+    assert answer.error and not answer.status
+
+
+def test_every_firewall(lab, production, wicket, firewall):
+    """Validators are let in and nobody else is, and afterwards nothing was ever there."""
+    admit(wicket, firewall.chains)
+    before = firewall.rules()
+    challenge = new_challenge()
+    wicket.hook("auth", challenge)
+    assert rules(lab).count(MARK) == firewall.chains.count("family")
+    validate(lab, challenge)
+    for address in (HOST4, HOST6):
+        with pytest.raises((TimeoutError, ConnectionRefusedError)):
+            network.connect(lab.outside, address, port=8402, timeout=NO_ANSWER)
+        # Who asks for anything else is not passed on: the host's own rules are overruled.
+        answer = network.get(lab.outside, address)
+        assert (answer.server, answer.status) == ("responder", 404)
+    assert len(wicket.status()["admitted"]) == firewall.chains.count("family")
+    wicket.hook("cleanup", challenge)
+    assert MARK not in rules(lab)
+    assert wicket.status()["admitted"] == []
+    assert network.get(lab.outside, HOST4).server == "production"
+    wicket.wait_gone()
+    assert firewall.rules() == before
+
+
+def test_certificate(lab, production, wicket, firewall, certbot):
+    """A renewal as it would be, through a firewall that knows nothing of it."""
+    admit(wicket, firewall.chains)
+    lab.ca.set_name("www.example.lab", [HOST4], [HOST6])
+    hook = "wicket -c /mnt/wicket.yaml hook certbot"
+    certbot.run(certbot.manual(["www.example.lab"], f"{hook} auth", f"{hook} cleanup"))
+    assert certbot.certificate()[1] == ["www.example.lab"]
+    assert MARK not in rules(lab)
+
+
+@pytest.mark.parametrize("kind", ["nftables", "iptables", "ufw"])
+def test_ban_behind_other_rules(lab, production, wicket, kind):
+    """Who is banned before a window is banned in it, and after; others are not."""
+    firewall = KINDS[kind](lab)
+    admit(wicket, firewall.chains)
+    banned = (VISITORS4[0], HOST4), (VISITORS6[0], HOST6)
+    for source, address in banned:
+        firewall.ban(source)
+        get_no_answer(lab, address, source)
+    challenge = wicket.add()
+    for source, address in banned:
+        get_no_answer(lab, address, source)
+    validate(lab, challenge)
+    # One that comes while the window is open holds too.
+    late = VISITORS4[1]
+    assert network.get(lab.outside, HOST4, source=late).server == "responder"
+    firewall.ban(late)
+    get_no_answer(lab, HOST4, late)
+    validate(lab, challenge)
+    wicket.run("remove", challenge[0])
+
+
+ELSEWHERE = {
+    "at the head": "insert rule inet filter input ip saddr {0} drop",
+    "in an earlier chain": "table inet bans {{ chain input {{ type filter hook input priority -5;"
+    " ip saddr {0} drop\n}}\n}}",
+    "in a later chain": "table inet bans {{ chain input {{ type filter hook input priority 5;"
+    " ip saddr {0} drop\n}}\n}}",
+    "before conntrack": "table inet bans {{ chain early {{ type filter hook prerouting priority raw;"
+    " ip saddr {0} drop\n}}\n}}",
+    "in a chain that is called": "add chain inet filter bans\n"
+    "add rule inet filter bans ip saddr {0} counter drop\ninsert rule inet filter input jump bans",
+    "in a map": "add map inet filter fates {{ type ipv4_addr : verdict; elements = {{ {0} : drop }};"
+    " }}\ninsert rule inet filter input ip saddr vmap @fates",
+}
+
+
+@pytest.mark.parametrize("where", ELSEWHERE)
+def test_ban_elsewhere(lab, production, wicket, nftables, where):
+    admit(wicket, nftables.chains)
+    lab.host.nft(ELSEWHERE[where].format(VISITORS4[0]) + "\n")
+    challenge = wicket.add()
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    validate(lab, challenge)
+    wicket.run("remove", challenge[0])
+    get_no_answer(lab, HOST4, VISITORS4[0])
+
+
+def test_firewall_is_reloaded(lab, production, wicket, firewall, tell):
+    """Its rules come anew under an open window: ours is with them again at once."""
+    admit(wicket, firewall.chains)
+    keeper = wicket.serve()
+    challenge = wicket.add()
+    validate(lab, challenge)
+    start = len(keeper.output)
+    before = time.monotonic()
+    firewall.reload()
+    # Some have it all in one go, others take their table away for a while: then there is no window.
+    took, _ = challenge_answered(lab, challenge, HOST4, before)
+    tell(f"answered {took * 1000:.0f} ms after the reload began")
+    if isinstance(firewall, (Nftables, Iptables)):
+        keeper.output.wait_for("firewall was changed: what is redirected is let in again", start)
+        assert "port 80 is back" not in keeper.output.text(start)
+    validate(lab, challenge)
+    assert rules(lab).count(MARK) == firewall.chains.count("family")
+    assert wicket.status()["reasons"]
+    wicket.run("remove", challenge[0])
+    assert MARK not in rules(lab)
+    wicket.leave(keeper)
+
+
+def test_chain_is_deleted(lab, production, wicket, nftables):
+    """Where there is no chain to let anybody in, there is no window: production has the port."""
+    admit(wicket, nftables.chains)
+    keeper = wicket.serve()
+    wicket.add()
+    assert network.get(lab.outside, HOST4).server == "responder"
+    lab.host.run("nft", "delete", "table", "inet", "filter")
+    keeper.output.wait_for("port 80 is back with production")
+    answered_by(lab, "production", HOST4)
+    assert "chain inet filter input: there is no such chain" in wicket.status()["trouble"]
+    # It comes back, and so does the window.
+    Nftables(lab)
+    keeper.output.wait_for("port 80 is redirected to the responder", len(keeper.output) - 1)
+    answered_by(lab, "responder", HOST4)
+    wicket.leave(keeper)
+    assert MARK not in rules(lab)
+
+
+def test_no_such_chain(lab, production, wicket):
+    """One clear line, and no window."""
+    admit(wicket, "[{family: inet, table: filter, chain: inbound}]")
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert "redirect.admit: chain inet filter inbound: there is no such chain" in refused.stderr
+    assert network.get(lab.outside, HOST4).server == "production"
+
+
+def test_owned_by_another(lab, production, wicket):
+    owner = lab.host.popen(["nft", "-i"], stdin=-1, stdout=-1, stderr=-2, text=True)
+    owner.stdin.write(
+        "add table inet theirs { flags owner; }\n"
+        "add chain inet theirs input { type filter hook input priority 0; }\n"
+        "list chains inet\n"
+    )
+    owner.stdin.flush()
+    while "hook input" not in owner.stdout.readline():
+        pass
+    admit(wicket, "[{family: inet, table: theirs, chain: input}]")
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert "chain inet theirs input: Operation not permitted" in refused.stderr
+    assert "belongs to another program" in refused.stderr
+    owner.communicate()
+
+
+def test_killed_keeper(lab, production, wicket, nftables):
+    """The rule that is left lets nobody in, since nobody is redirected; the next keeper takes it."""
+    admit(wicket, nftables.chains)
+    before = nftables.rules()
+    keeper = wicket.serve()
+    wicket.add()
+    keeper.signal(signal.SIGKILL)
+    keeper.wait()
+    assert rules(lab).count(MARK) == 1
+    assert network.get(lab.outside, HOST4).server == "production"
+    with pytest.raises(TimeoutError):
+        network.connect(lab.outside, HOST4, port=8402, timeout=NO_ANSWER)
+    wicket.configure("{}\n")
+    keeper = wicket.serve()
+    assert "removed 1 rule that a keeper left" in keeper.output.text()
+    wicket.leave(keeper)
+    assert nftables.rules() == before
+
+
+def test_reload(lab, production, wicket, nftables):
+    """An open window's admissions are those of the configuration in force."""
+    admit(wicket, nftables.chains)
+    lab.host.nft("table inet other { chain input { type filter hook input priority 1;\n}\n}\n")
+    keeper = wicket.serve()
+    challenge = wicket.add()
+    start = len(keeper.output)
+    admit(wicket, nftables.chains[:-1] + ", {family: inet, table: other, chain: input}]")
+    keeper.signal(signal.SIGHUP)
+    keeper.output.wait_for("wicket.yaml: in force", start)
+    assert rules(lab).count(MARK) == 2
+    validate(lab, challenge)
+    for chains, expected in (("[{family: inet, table: other, chain: none}]", 2), ("[]", 0)):
+        start = len(keeper.output)
+        admit(wicket, chains, "other_requests: not-found\n")
+        keeper.signal(signal.SIGHUP)
+        keeper.output.wait_for("in force" if expected == 0 else "refused", start)
+        assert rules(lab).count(MARK) == expected
+    wicket.leave(keeper)
+
+
+def test_pass_admitted(lab, production, wicket, nftables):
+    """Only when it is asked for twice are visitors passed to production."""
+    admit(wicket, nftables.chains, "other_requests: pass\n")
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert "redirect.pass_admitted" in refused.stderr
+    admit(wicket, nftables.chains, "  pass_admitted: true\nother_requests: pass\n")
+    challenge = wicket.add()
+    validate(lab, challenge)
+    assert network.get(lab.outside, HOST4, source=VISITORS4[2]).server == "production"
+    assert wicket.status()["window"]["counters"]["passed"] == 1
+    assert production.requests()[-1].address == VISITORS4[2]
+    wicket.run("remove", challenge[0])
+
+
+def test_ruleset_shows_it(lab, wicket, nftables):
+    admit(wicket, nftables.chains)
+    line = f'insert rule inet filter input ct status dnat tcp dport 8402 accept comment "{MARK}"'
+    assert line in wicket.run("ruleset").stdout.splitlines()

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "check/match.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <libnftnl/expr.h>
+#include <libnftnl/rule.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+bool registers_find(uint32_t number, size_t length, size_t *offset)
+{
+    if (number >= NFT_REG_1 && number <= NFT_REG_4)
+        *offset = (number - NFT_REG_1) * 16;
+    else if (number >= NFT_REG32_00 && number <= NFT_REG32_15)
+        *offset = (number - NFT_REG32_00) * 4;
+    else
+        return false;
+    return length <= BITS_MAX - *offset;
+}
+
+void match_add_verdict(struct registers *registers, enum verdict_code code, const char *chain,
+                       enum truth truth)
+{
+    struct match *match = registers->match;
+
+    truth = truth_and(truth, registers->holds);
+    if (truth == TRUTH_NO)
+        return;
+    /* What does not fit is one of many that are no more likely than those. */
+    if (match->verdict_count < MATCH_VERDICTS_MAX)
+        match->verdicts[match->verdict_count++] = (struct verdict){code, chain, truth};
+}
+
+static void require(struct registers *registers, enum truth truth)
+{
+    registers->holds = truth_and(registers->holds, truth);
+}
+
+/* The data of an attribute, if it is as long as the registers allow. */
+static const uint8_t *get_data(const struct nftnl_expr *expression, uint16_t attribute,
+                               size_t *length)
+{
+    uint32_t bytes = 0;
+    const uint8_t *data = NULL;
+
+    if (nftnl_expr_is_set(expression, attribute))
+        data = nftnl_expr_get(expression, attribute, &bytes);
+    *length = bytes;
+    return bytes <= BITS_MAX ? data : NULL;
+}
+
+static enum truth order(const struct bits *data, size_t offset, const uint8_t *value, size_t length,
+                        uint32_t operation)
+{
+    if (!bits_are_known(data, offset, length))
+        return TRUTH_OPEN;
+    int sign = memcmp(data->value + offset, value, length);
+    bool holds = operation == NFT_CMP_LT    ? sign < 0
+                 : operation == NFT_CMP_LTE ? sign <= 0
+                 : operation == NFT_CMP_GT  ? sign > 0
+                                            : sign >= 0;
+    return holds ? TRUTH_YES : TRUTH_NO;
+}
+
+static enum truth compare(struct registers *registers, const struct nftnl_expr *expression)
+{
+    uint32_t operation = nftnl_expr_get_u32(expression, NFTNL_EXPR_CMP_OP);
+    size_t length, offset;
+    const uint8_t *value = get_data(expression, NFTNL_EXPR_CMP_DATA, &length);
+
+    if (!value ||
+        !registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_CMP_SREG), length, &offset))
+        return TRUTH_OPEN;
+    switch (operation) {
+    case NFT_CMP_EQ:
+        return bits_equal(&registers->data, offset, value, length);
+    case NFT_CMP_NEQ:
+        return truth_not(bits_equal(&registers->data, offset, value, length));
+    default:
+        return order(&registers->data, offset, value, length, operation);
+    }
+}
+
+static enum truth compare_range(struct registers *registers, const struct nftnl_expr *expression)
+{
+    size_t first_length, last_length, offset;
+    const uint8_t *first = get_data(expression, NFTNL_EXPR_RANGE_FROM_DATA, &first_length);
+    const uint8_t *last = get_data(expression, NFTNL_EXPR_RANGE_TO_DATA, &last_length);
+
+    if (!first || !last || first_length != last_length ||
+        !registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_RANGE_SREG), first_length,
+                        &offset))
+        return TRUTH_OPEN;
+    enum truth within = bits_within(&registers->data, offset, first, last, first_length);
+    return nftnl_expr_get_u32(expression, NFTNL_EXPR_RANGE_OP) == NFT_RANGE_EQ ? within
+                                                                               : truth_not(within);
+}
+
+/* (source & mask) ^ xor. Shifts are left unknown. */
+static void combine(struct registers *registers, const struct nftnl_expr *expression)
+{
+    uint32_t length = nftnl_expr_get_u32(expression, NFTNL_EXPR_BITWISE_LEN);
+    size_t mask_length, xor_length, from, to;
+    const uint8_t *mask = get_data(expression, NFTNL_EXPR_BITWISE_MASK, &mask_length);
+    const uint8_t *flip = get_data(expression, NFTNL_EXPR_BITWISE_XOR, &xor_length);
+    struct bits *data = &registers->data;
+
+    if (!registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_BITWISE_DREG), length, &to))
+        return;
+    bool plain = !nftnl_expr_is_set(expression, NFTNL_EXPR_BITWISE_OP) ||
+                 nftnl_expr_get_u32(expression, NFTNL_EXPR_BITWISE_OP) == NFT_BITWISE_BOOL;
+    if (!plain || !mask || !flip || mask_length < length || xor_length < length ||
+        !registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_BITWISE_SREG), length, &from)) {
+        bits_forget(data, to, length);
+        return;
+    }
+    for (size_t i = 0; i < length; i++) {
+        uint8_t known = (uint8_t)(data->known[from + i] | (uint8_t)~mask[i]);
+
+        data->value[to + i] = (uint8_t)(((data->value[from + i] & mask[i]) ^ flip[i]) & known);
+        data->known[to + i] = known;
+    }
+}
+
+static void swap_bytes(struct registers *registers, const struct nftnl_expr *expression)
+{
+    uint32_t length = nftnl_expr_get_u32(expression, NFTNL_EXPR_BYTEORDER_LEN);
+    uint32_t size = nftnl_expr_get_u32(expression, NFTNL_EXPR_BYTEORDER_SIZE);
+    struct bits *data = &registers->data, before = *data;
+    size_t from, to;
+
+    if (!registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_BYTEORDER_DREG), length, &to))
+        return;
+    if (size == 0 || length % size != 0 ||
+        !registers_find(nftnl_expr_get_u32(expression, NFTNL_EXPR_BYTEORDER_SREG), length, &from)) {
+        bits_forget(data, to, length);
+        return;
+    }
+    for (size_t i = 0; i < length; i++) {
+        size_t at = htons(1) == 1 ? i : i / size * size + size - 1 - i % size;
+
+        data->value[to + i] = before.value[from + at];
+        data->known[to + i] = before.known[from + at];
+    }
+}
+
+/* Whatever a loading expression that is not understood leaves in its register. */
+static void forget_register(struct registers *registers, uint32_t number)
+{
+    size_t offset;
+
+    if (registers_find(number, 0, &offset))
+        bits_forget(&registers->data, offset, BITS_MAX - offset);
+}
+
+enum verdict_code verdict_code_of(uint32_t number)
+{
+    switch ((int)number) {
+    case NF_DROP:
+        return VERDICT_DROP;
+    case NF_ACCEPT:
+        return VERDICT_ACCEPT;
+    case NFT_JUMP:
+        return VERDICT_JUMP;
+    case NFT_GOTO:
+        return VERDICT_GOTO;
+    case NFT_RETURN:
+        return VERDICT_RETURN;
+    default:
+        return (number & NF_VERDICT_MASK) == NF_QUEUE ? VERDICT_QUEUE : VERDICT_CONTINUE;
+    }
+}
+
+static void immediate(struct registers *registers, const struct nftnl_expr *expression)
+{
+    size_t length, offset;
+    const uint8_t *data = get_data(expression, NFTNL_EXPR_IMM_DATA, &length);
+    uint32_t number = nftnl_expr_get_u32(expression, NFTNL_EXPR_IMM_DREG);
+
+    if (number == NFT_REG_VERDICT) {
+        const char *chain = nftnl_expr_is_set(expression, NFTNL_EXPR_IMM_CHAIN)
+                                ? nftnl_expr_get_str(expression, NFTNL_EXPR_IMM_CHAIN)
+                                : NULL;
+        match_add_verdict(registers,
+                          verdict_code_of(nftnl_expr_get_u32(expression, NFTNL_EXPR_IMM_VERDICT)),
+                          chain, TRUTH_YES);
+        registers->holds = TRUTH_NO;
+    } else if (data && registers_find(number, length, &offset)) {
+        bits_set(&registers->data, offset, data, length);
+    } else {
+        forget_register(registers, number);
+    }
+}
+
+static void set_mark(struct registers *registers, uint32_t source, size_t which)
+{
+    struct bits *marks = &registers->packet->marks;
+    size_t offset;
+
+    if (registers_find(source, 4, &offset) &&
+        truth_and(registers->reach, registers->holds) == TRUTH_YES) {
+        memcpy(marks->value + which, registers->data.value + offset, 4);
+        memcpy(marks->known + which, registers->data.known + offset, 4);
+    } else {
+        bits_forget(marks, which, 4);
+    }
+}
+
+static void meta(struct registers *registers, const struct nftnl_expr *expression)
+{
+    if (!nftnl_expr_is_set(expression, NFTNL_EXPR_META_SREG))
+        load_meta(registers, expression);
+    else if (nftnl_expr_get_u32(expression, NFTNL_EXPR_META_KEY) == NFT_META_MARK)
+        set_mark(registers, nftnl_expr_get_u32(expression, NFTNL_EXPR_META_SREG), 0);
+}
+
+static void ct(struct registers *registers, const struct nftnl_expr *expression)
+{
+    if (!nftnl_expr_is_set(expression, NFTNL_EXPR_CT_SREG))
+        load_ct(registers, expression);
+    else if (nftnl_expr_get_u32(expression, NFTNL_EXPR_CT_KEY) == NFT_CT_MARK)
+        set_mark(registers, nftnl_expr_get_u32(expression, NFTNL_EXPR_CT_SREG), 4);
+}
+
+/* A limit that is not reached yet lets through; one with "over" matches who is beyond it. */
+static enum truth limit(const struct nftnl_expr *expression, uint16_t flags)
+{
+    return nftnl_expr_get_u32(expression, flags) & 1 ? TRUTH_UNLIKELY : TRUTH_LIKELY;
+}
+
+static int limit_of_element(struct nftnl_expr *expression, void *context)
+{
+    enum truth *holds = context;
+    const char *name = nftnl_expr_get_str(expression, NFTNL_EXPR_NAME);
+
+    if (strcmp(name, "limit") == 0)
+        *holds = truth_and(*holds, limit(expression, NFTNL_EXPR_LIMIT_FLAGS));
+    else if (strcmp(name, "quota") == 0)
+        *holds = truth_and(*holds, limit(expression, NFTNL_EXPR_QUOTA_FLAGS));
+    else if (strcmp(name, "connlimit") == 0)
+        *holds = truth_and(*holds, limit(expression, NFTNL_EXPR_CONNLIMIT_FLAGS));
+    return 0;
+}
+
+static void dynset(struct registers *registers, const struct nftnl_expr *expression)
+{
+    enum truth holds = TRUTH_LIKELY; /* the set may be full */
+
+    if (nftnl_expr_is_set(expression, NFTNL_EXPR_DYNSET_EXPR))
+        limit_of_element(
+            (struct nftnl_expr *)nftnl_expr_get(expression, NFTNL_EXPR_DYNSET_EXPR, &(uint32_t){0}),
+            &holds);
+    else if (nftnl_expr_is_set(expression, NFTNL_EXPR_DYNSET_EXPRESSIONS))
+        nftnl_expr_expr_foreach(expression, limit_of_element, &holds);
+    require(registers, holds);
+}
+
+static void nat(struct registers *registers, const struct nftnl_expr *expression)
+{
+    bool destination = nftnl_expr_get_u32(expression, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT;
+
+    match_add_verdict(registers, destination ? VERDICT_DNAT : VERDICT_ACCEPT, NULL, TRUTH_YES);
+    registers->holds = TRUTH_NO;
+}
+
+static void end(struct registers *registers, enum verdict_code code)
+{
+    match_add_verdict(registers, code, NULL, TRUTH_YES);
+    registers->holds = TRUTH_NO;
+}
+
+/* The attributes of a match and of a target have the same numbers. */
+static_assert((int)NFTNL_EXPR_TG_NAME == (int)NFTNL_EXPR_MT_NAME &&
+                  (int)NFTNL_EXPR_TG_REV == (int)NFTNL_EXPR_MT_REV &&
+                  (int)NFTNL_EXPR_TG_INFO == (int)NFTNL_EXPR_MT_INFO,
+              "one code for both");
+
+static void iptables(struct registers *registers, const struct nftnl_expr *expression, bool target)
+{
+    uint32_t length = 0;
+    const void *info = nftnl_expr_get(expression, NFTNL_EXPR_MT_INFO, &length);
+    const char *name = nftnl_expr_get_str(expression, NFTNL_EXPR_MT_NAME);
+    uint32_t revision = nftnl_expr_get_u32(expression, NFTNL_EXPR_MT_REV);
+
+    if (!name || !info)
+        require(registers, TRUTH_OPEN);
+    else if (target)
+        xt_target(registers, name, revision, info, length);
+    else
+        require(registers, xt_match(registers->packet, name, revision, info, length));
+}
+
+/* Expressions that load what is not known of the packet. */
+static bool load_unknown(struct registers *registers, const struct nftnl_expr *expression,
+                         const char *name)
+{
+    static const struct {
+        const char *name;
+        uint16_t destination;
+    } loads[] = {
+        {"rt", NFTNL_EXPR_RT_DREG},         {"socket", NFTNL_EXPR_SOCKET_DREG},
+        {"tunnel", NFTNL_EXPR_TUNNEL_DREG}, {"numgen", NFTNL_EXPR_NG_DREG},
+        {"hash", NFTNL_EXPR_HASH_DREG},     {"osf", NFTNL_EXPR_OSF_DREG},
+        {"xfrm", NFTNL_EXPR_XFRM_DREG},     {"exthdr", NFTNL_EXPR_EXTHDR_DREG},
+    };
+
+    for (size_t i = 0; i < sizeof(loads) / sizeof(loads[0]); i++) {
+        if (strcmp(name, loads[i].name) != 0)
+            continue;
+        if (nftnl_expr_is_set(expression, loads[i].destination))
+            forget_register(registers, nftnl_expr_get_u32(expression, loads[i].destination));
+        return true;
+    }
+    return false;
+}
+
+static bool is_neutral(const char *name)
+{
+    static const char *const names[] = {"counter", "log", "dup", "flow_offload", "last"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* A named counter, helper or the like changes nothing; a named limit or quota may. */
+static void objref(struct registers *registers, const struct nftnl_expr *expression)
+{
+    uint32_t type = nftnl_expr_is_set(expression, NFTNL_EXPR_OBJREF_IMM_TYPE)
+                        ? nftnl_expr_get_u32(expression, NFTNL_EXPR_OBJREF_IMM_TYPE)
+                        : NFT_OBJECT_UNSPEC;
+
+    if (type == NFT_OBJECT_QUOTA || type == NFT_OBJECT_LIMIT || type == NFT_OBJECT_CONNLIMIT)
+        require(registers, TRUTH_OPEN);
+}
+
+static void take_data_expression(struct registers *registers, const struct nftnl_expr *expression,
+                                 const char *name)
+{
+    if (strcmp(name, "payload") == 0)
+        load_payload(registers, expression);
+    else if (strcmp(name, "meta") == 0)
+        meta(registers, expression);
+    else if (strcmp(name, "ct") == 0)
+        ct(registers, expression);
+    else if (strcmp(name, "fib") == 0)
+        load_fib(registers, expression);
+    else if (strcmp(name, "bitwise") == 0)
+        combine(registers, expression);
+    else if (strcmp(name, "byteorder") == 0)
+        swap_bytes(registers, expression);
+    else if (strcmp(name, "immediate") == 0)
+        immediate(registers, expression);
+    else if (strcmp(name, "objref") == 0)
+        objref(registers, expression);
+    else if (!is_neutral(name) && !load_unknown(registers, expression, name))
+        require(registers, TRUTH_OPEN);
+}
+
+static void take_expression(struct registers *registers, const struct nftnl_expr *expression)
+{
+    const char *name = nftnl_expr_get_str(expression, NFTNL_EXPR_NAME);
+
+    if (strcmp(name, "cmp") == 0)
+        require(registers, compare(registers, expression));
+    else if (strcmp(name, "range") == 0)
+        require(registers, compare_range(registers, expression));
+    else if (strcmp(name, "lookup") == 0)
+        require(registers, lookup_evaluate(registers, expression));
+    else if (strcmp(name, "limit") == 0)
+        require(registers, limit(expression, NFTNL_EXPR_LIMIT_FLAGS));
+    else if (strcmp(name, "quota") == 0)
+        require(registers, limit(expression, NFTNL_EXPR_QUOTA_FLAGS));
+    else if (strcmp(name, "connlimit") == 0)
+        require(registers, limit(expression, NFTNL_EXPR_CONNLIMIT_FLAGS));
+    else if (strcmp(name, "dynset") == 0)
+        dynset(registers, expression);
+    else if (strcmp(name, "match") == 0)
+        iptables(registers, expression, false);
+    else if (strcmp(name, "target") == 0)
+        iptables(registers, expression, true);
+    else if (strcmp(name, "reject") == 0)
+        end(registers, VERDICT_DROP);
+    else if (strcmp(name, "queue") == 0)
+        end(registers, VERDICT_QUEUE);
+    else if (strcmp(name, "fwd") == 0)
+        end(registers, VERDICT_FORWARD);
+    else if (strcmp(name, "redir") == 0)
+        end(registers, VERDICT_DNAT);
+    else if (strcmp(name, "masq") == 0)
+        end(registers, VERDICT_ACCEPT);
+    else if (strcmp(name, "nat") == 0)
+        nat(registers, expression);
+    else if (strcmp(name, "notrack") == 0)
+        registers->match->notrack = registers->holds;
+    else if (strcmp(name, "tproxy") == 0)
+        registers->match->tproxy = registers->holds;
+    else
+        take_data_expression(registers, expression, name);
+}
+
+void match_rule(struct match *match, const struct firewall *firewall,
+                const struct firewall_chain *chain, const struct nftnl_rule *rule,
+                struct packet *packet, enum truth reach)
+{
+    struct registers registers = {.firewall = firewall,
+                                  .chain = chain,
+                                  .packet = packet,
+                                  .match = match,
+                                  .reach = reach,
+                                  .holds = TRUTH_YES};
+    struct nftnl_expr_iter *each = nftnl_expr_iter_create(rule);
+    struct nftnl_expr *expression;
+
+    *match = (struct match){0};
+    if (!each) {
+        match_add_verdict(&registers, VERDICT_CONTINUE, NULL, TRUTH_OPEN);
+        return;
+    }
+    while (registers.holds != TRUTH_NO && (expression = nftnl_expr_iter_next(each)))
+        take_expression(&registers, expression);
+    nftnl_expr_iter_destroy(each);
+}

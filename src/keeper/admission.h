@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdint.h>
+
+#include "keeper/event.h"
+#include "redirect/watch.h"
+#include "wicket/error.h"
+
+struct keeper;
+
+/*
+ * The admissions of an open window (redirect.admit) against whoever reloads the host's firewall:
+ * the kernel announces that rules have changed, and they are put back at once, or the lease goes.
+ */
+struct keeper_admission {
+    struct watch watch;
+    struct event_source changes;
+    bool changed; /* since the last look */
+};
+
+void keeper_admission_init(struct keeper_admission *admission);
+/* Before the keeper opens a window: what one before it left is removed. */
+void keeper_admission_sweep(struct keeper *keeper);
+/* Watches while there are chains to watch; after every reload too. */
+int keeper_admission_watch(struct keeper *keeper, struct error *error);
+void keeper_admission_deinit(struct keeper *keeper);
+
+/* Does what an announcement asks for. */
+void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms);

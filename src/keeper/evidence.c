@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keeper/evidence.h"
+
+#include <arpa/inet.h>
+
+#include "keeper/keeper.h"
+
+/* The kernel's counters begin anew with a table that had to be made again. */
+static uint64_t since(uint64_t now, uint64_t before)
+{
+    return now > before ? now - before : 0;
+}
+
+void keeper_evidence(struct keeper *keeper, bool leased, struct evidence *out)
+{
+    const struct keeper_before *before = &keeper->before;
+    struct redirect_counters table = {0};
+
+    *out = (struct evidence){0};
+    if (!leased)
+        return;
+    if (keeper->redirect != NULL)
+        redirect_read_counters(keeper->redirect, &table, NULL);
+    struct redirect_count sum = redirect_count_sum(&table);
+    out->validations = since(keeper_validations(keeper), before->validations);
+    out->unknown = since(keeper_unknown(keeper), before->unknown);
+    out->redirected = since(sum.redirected, before->redirected);
+    out->arrived = since(sum.arrived, before->arrived);
+    out->passed = since(keeper_passed(keeper), before->passed);
+    out->turned_away = since(keeper_turned_away(keeper), before->turned_away);
+    out->addresses = validators_since(&keeper->validators, before->validators);
+    if (out->unknown > 0 && keeper->unknown_family != 0)
+        inet_ntop(keeper->unknown_family, keeper->unknown_address, out->unknown_address,
+                  sizeof(out->unknown_address));
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include <stdbool.h>
+
+#include "wicket/evidence.h"
+
+struct keeper;
+
+/* What has come through the present window, or through the last one. Nothing does before its first
+ * lease: `leased` says whether it had one. */
+void keeper_evidence(struct keeper *keeper, bool leased, struct evidence *out);

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#pragma once
+
+#include "redirect/host_rule.h"
+#include "redirect/transport.h"
+#include "wicket/config.h"
+
+/* The kernel, asked for single elements of the sets of one table. */
+struct host_sets_asked {
+    struct transport *transport;
+    const struct config_chain *chain; /* whose family and table those are of */
+};
+
+/* For struct host_sets, whose context is struct host_sets_asked. */
+enum host_answer host_sets_find(void *context, const char *name, const void *key, size_t length,
+                                struct host_verdict *verdict);
