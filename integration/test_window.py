@@ -190,8 +190,7 @@ def test_forwarded_connections_are_left_alone(make_lab):
     """A router's transit traffic for port 80 is not ours."""
     lab = make_lab(behind=True)
     wicket = Wicket(lab)
-    if lab.method == "redirect":  # tproxy wakes no NAT, but for the pass
-        wicket.turn_away()
+    wicket.turn_away()
     Production(lab, "nginx", host=lab.behind)
     # Nothing of this host itself listens on port 80.
     for address in (BEHIND4, BEHIND6):

@@ -17,6 +17,10 @@ def with_method(text, method):
     section = "redirect:\n"
     if text == "{}\n":
         return section + line
-    if text.startswith(section) or "\n" + section in text:
-        return text.replace(section, section + line, 1)
-    return f"{text}{section}{line}"
+    lines = text.splitlines(keepends=True)
+    if section not in lines:
+        return f"{text}{section}{line}"
+    end = lines.index(section) + 1
+    while end < len(lines) and lines[end].startswith(" "):
+        end += 1
+    return "".join([*lines[:end], line, *lines[end:]])

@@ -279,6 +279,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_CT_SNAT:
         add_ct_status(builder, IPS_SRC_NAT, NFT_CMP_NEQ, 0);
         break;
+    case RULESET_CT_NOT_SNAT:
+        add_ct_status(builder, IPS_SRC_NAT, NFT_CMP_EQ, 0);
+        break;
     case RULESET_CT_DPORT:
         add_ct_dport(builder, statement->port);
         break;

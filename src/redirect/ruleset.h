@@ -14,7 +14,7 @@
  * set_netlink.c). Pure: no I/O.
  */
 
-#define RULESET_TIMEOUTS_MAX   2
+#define RULESET_TIMEOUTS_MAX   4
 #define RULESET_SETS_MAX       14
 #define RULESET_CHAINS_MAX     7
 #define RULESET_RULES_MAX      13
@@ -31,11 +31,12 @@ enum ruleset_key {
     RULESET_KEYS
 };
 
-/* How long conntrack remembers an ended TCP connection: a second. */
+/* How long conntrack remembers what is over of a TCP connection, or has not begun: a second. */
 struct ruleset_timeout {
     const char *name;
     const char *note;
-    bool ipv6; /* else of IPv4 */
+    bool ipv6;      /* else of IPv4 */
+    bool beginning; /* one whose first packet nobody has answered; else one that has ended */
 };
 
 /* A range of keys, both ends included, in network order; the bytes behind the key are zero. */
@@ -87,6 +88,7 @@ enum ruleset_statement_type {
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
     RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
     RULESET_CT_SNAT,     /* conntrack knows a rewritten source */
+    RULESET_CT_NOT_SNAT, /* of none, or of the source as it is */
     RULESET_CT_DPORT,    /* port: that the TCP connection was made to, whatever became of it */
     RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
     RULESET_ADD_SADDR6,  /* ends the rule */
@@ -175,6 +177,9 @@ struct ruleset_chain {
 
 #define RULESET_TIMEOUT_PASSED4 "passed4"
 #define RULESET_TIMEOUT_PASSED6 "passed6"
+/* Of tproxy with the pass. */
+#define RULESET_TIMEOUT_TAKEN4 "taken4"
+#define RULESET_TIMEOUT_TAKEN6 "taken6"
 
 /* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
 #define RULESET_MISSING_MAX 4096

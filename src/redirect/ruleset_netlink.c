@@ -45,16 +45,22 @@ static void create_table(struct batch *batch, bool owner)
         nftnl_table_free(table);
 }
 
-/* ct timeout NAME { protocol tcp; l3proto L3PROTO; policy = { time_wait : 1, close : 1 } } */
+/* ct timeout NAME { protocol tcp; l3proto L3PROTO; policy = { time_wait : 1, close : 1 } }, or
+ * { syn_sent : 1 } */
 static void create_timeout(struct batch *batch, const struct ruleset_timeout *description)
 {
     /* In seconds; those that the policy does not name are what nft takes for them. */
-    static const uint32_t policy[NFTNL_CTTIMEOUT_TCP_MAX] = {
-        [NFTNL_CTTIMEOUT_TCP_SYN_SENT] = 120,       [NFTNL_CTTIMEOUT_TCP_SYN_RECV] = 60,
-        [NFTNL_CTTIMEOUT_TCP_ESTABLISHED] = 432000, [NFTNL_CTTIMEOUT_TCP_FIN_WAIT] = 120,
-        [NFTNL_CTTIMEOUT_TCP_CLOSE_WAIT] = 60,      [NFTNL_CTTIMEOUT_TCP_LAST_ACK] = 30,
-        [NFTNL_CTTIMEOUT_TCP_TIME_WAIT] = 1,        [NFTNL_CTTIMEOUT_TCP_CLOSE] = 1,
-        [NFTNL_CTTIMEOUT_TCP_SYN_SENT2] = 120,      [NFTNL_CTTIMEOUT_TCP_RETRANS] = 300,
+    const uint32_t policy[NFTNL_CTTIMEOUT_TCP_MAX] = {
+        [NFTNL_CTTIMEOUT_TCP_SYN_SENT] = description->beginning ? 1 : 120,
+        [NFTNL_CTTIMEOUT_TCP_SYN_RECV] = 60,
+        [NFTNL_CTTIMEOUT_TCP_ESTABLISHED] = 432000,
+        [NFTNL_CTTIMEOUT_TCP_FIN_WAIT] = 120,
+        [NFTNL_CTTIMEOUT_TCP_CLOSE_WAIT] = 60,
+        [NFTNL_CTTIMEOUT_TCP_LAST_ACK] = 30,
+        [NFTNL_CTTIMEOUT_TCP_TIME_WAIT] = description->beginning ? 120 : 1,
+        [NFTNL_CTTIMEOUT_TCP_CLOSE] = description->beginning ? 10 : 1,
+        [NFTNL_CTTIMEOUT_TCP_SYN_SENT2] = 120,
+        [NFTNL_CTTIMEOUT_TCP_RETRANS] = 300,
         [NFTNL_CTTIMEOUT_TCP_UNACK] = 300,
     };
     struct nftnl_obj *object = nftnl_obj_alloc();

@@ -43,6 +43,7 @@ static const char *const statement_texts[] = {
     [RULESET_CT_DNAT] = "ct status dnat",
     [RULESET_CT_DNAT_NEW] = "ct status & (confirmed | dnat) == dnat",
     [RULESET_CT_SNAT] = "ct status snat",
+    [RULESET_CT_NOT_SNAT] = "ct status ! snat",
     [RULESET_CT_DPORT] = "ct original proto-dst %u",
     [RULESET_ADD_SADDR4] = "add @%s { ip saddr }",
     [RULESET_ADD_SADDR6] = "add @%s { ip6 saddr }",
@@ -128,8 +129,9 @@ static void write_timeout(FILE *stream, const struct ruleset_timeout *timeout)
 {
     fprintf(stream,
             "\t# %s\n\tct timeout %s {\n\t\tprotocol tcp\n\t\tl3proto %s\n\t\tpolicy = { "
-            "time_wait : 1, close : 1 }\n\t}\n\n",
-            timeout->note, timeout->name, timeout->ipv6 ? "ip6" : "ip");
+            "%s }\n\t}\n\n",
+            timeout->note, timeout->name, timeout->ipv6 ? "ip6" : "ip",
+            timeout->beginning ? "syn_sent : 1" : "time_wait : 1, close : 1");
 }
 
 static void write_set(FILE *stream, const struct ruleset_set *set)

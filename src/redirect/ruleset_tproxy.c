@@ -18,6 +18,8 @@ struct family {
     enum ruleset_statement_type socket_in, update_socket;
     const char *redirected, *arrived; /* tags */
     const char *missing, *taken;      /* sets */
+    const char *timeout;
+    bool ipv6;
     enum ruleset_key socket;
 };
 
@@ -34,6 +36,7 @@ static const struct family families[FAMILIES] = {
      .arrived = RULESET_TAG_ARRIVED4,
      .missing = RULESET_SET_MISSING4,
      .taken = RULESET_SET_TAKEN4,
+     .timeout = RULESET_TIMEOUT_TAKEN4,
      .socket = RULESET_KEY_IPV4_PORT},
     {.tproxy = RULESET_TPROXY6,
      .dnat_same = RULESET_DNAT_SAME6,
@@ -45,6 +48,8 @@ static const struct family families[FAMILIES] = {
      .arrived = RULESET_TAG_ARRIVED6,
      .missing = RULESET_SET_MISSING6,
      .taken = RULESET_SET_TAKEN6,
+     .timeout = RULESET_TIMEOUT_TAKEN6,
+     .ipv6 = true,
      .socket = RULESET_KEY_IPV6_PORT},
 };
 
@@ -70,6 +75,15 @@ static void add_first(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule_add_port(rule, families[family].tproxy, config->responder.port);
     rule_add_plain(rule, RULESET_COUNTER);
     rule_add_set(rule, families[family].add_source, missing->name);
+}
+
+/* Where there is NAT for the pass, a visitor whose port has been lent to another connection to
+ * production, with its address, gets a new one on the way in, behind this chain: what has no socket
+ * here will have one there. */
+static void rule_add_unchanged(struct ruleset_rule *rule, const struct config *config)
+{
+    if (config->other_requests == CONFIG_OTHER_PASS)
+        rule_add_plain(rule, RULESET_CT_NOT_SNAT);
 }
 
 /*
@@ -102,6 +116,7 @@ static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule = add_outside(chain, scope, family, NULL);
     rule_add_plain(rule, RULESET_ACK);
     rule_add_set(rule, families[family].socket_in, taken->name);
+    rule_add_unchanged(rule, config);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, families[family].tproxy, config->responder.port);
 
@@ -109,6 +124,7 @@ static void add_cookies(struct ruleset *ruleset, struct ruleset_chain *chain,
     rule_add_plain(rule, RULESET_ACK);
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_PORTS);
     rule_add_set(rule, RULESET_DPORT_IN, RULESET_SET_CROWDED);
+    rule_add_unchanged(rule, config);
     rule_add_plain(rule, RULESET_DADDR_LOCAL);
     rule_add_port(rule, families[family].tproxy, config->responder.port);
 }
@@ -173,8 +189,14 @@ static void add_prerouting(struct ruleset *ruleset, const struct config *config,
     add_own(chain, config, RULESET_ACK, NULL);
 }
 
-/* Where there is NAT for the pass, others' DNAT of the same packets would come first. It does not
- * touch what has been decided for NAT already, if only that nothing changes. */
+/*
+ * Where there is NAT for the pass, others' DNAT of the same packets would come first. It does not
+ * touch what has been decided for NAT already, if only that nothing changes.
+ *
+ * And a visitor who gets another port, see rule_add_unchanged, may get one that production still
+ * remembers of a connection that it ended itself: the kernel drops the first packet then. What
+ * comes a second later, and is the same packet again, begins anew with another port.
+ */
 static void add_kept(struct ruleset *ruleset, const struct scope *scope)
 {
     struct ruleset_chain *chain = ruleset_add_chain(
@@ -189,7 +211,14 @@ static void add_kept(struct ruleset *ruleset, const struct scope *scope)
             continue;
         struct ruleset_rule *rule = add_outside(chain, scope, i, NULL);
         rule_add_first_packet(rule);
+        rule_add_set(rule, RULESET_CT_TIMEOUT, families[i].timeout);
         rule_add_plain(rule, families[i].dnat_same);
+        ruleset->timeouts[ruleset->timeout_count++] = (struct ruleset_timeout){
+            .name = families[i].timeout,
+            .note = "so that a first packet without an answer is forgotten before it comes again",
+            .ipv6 = families[i].ipv6,
+            .beginning = true,
+        };
     }
 }
 

@@ -232,6 +232,13 @@ static void test_counters(void **state)
     request_from(&harness, "127.0.0.2", GET("t"));
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 1);
+    /* So is what comes from where it goes to, as a self-check does under tproxy. */
+    request_from(&harness, HARNESS_HOST4, GET("t"));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_int_equal(message.validation.loopback, 1);
+    request_from(&harness, HARNESS_HOST6, GET("t"));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_int_equal(message.validation.loopback, 1);
     request_from(&harness, "192.0.2.1", "HEAD " PATH("t") " HTTP/1.0\r\n\r\n");
 
     struct link_pong pong;
