@@ -12,6 +12,7 @@ PROGRAMS = {
     "wicket": "bin/wicket",
     "wicket-keeper": "libexec/wicket-keeper",
     "wicket-responder": "libexec/wicket-responder",
+    "wicket-check": "libexec/wicket-check",
 }
 
 
@@ -88,6 +89,7 @@ def test_not_set_user_id(program):
             "wicket-keeper",
             {"libnftnl", "libmnl", "libyaml-0", "libjansson", "libcap", "libseccomp", "libc"},
         ),
+        ("wicket-check", {"libnftnl", "libmnl", "libyaml-0", "libjansson", "libc"}),
         ("wicket-responder", {"libmicrohttpd", "libcap", "libseccomp", "libc"}),
     ],
 )
@@ -143,7 +145,7 @@ def test_version_says_nothing_else(program):
 def test_version_and_help(wicket):
     assert re.fullmatch(r"wicket \d+\.\d+\.\d+\n", wicket.run("--version").stdout)
     text = wicket.run("--help").stdout
-    for command in ("run", "hook", "add", "remove", "open", "close", "status", "ruleset", "serve"):
+    for command in ("run", "hook", "add", "remove", "open", "close", "status", "ruleset", "check", "serve"):
         assert re.search(rf"^  {command}\b", text, re.MULTILINE)
         assert wicket.run(command, "--help").stdout.startswith("usage: wicket")
     assert wicket.run("no-such-command", check=False).returncode == 64

@@ -114,6 +114,64 @@ def test_iptables(lab, production, wicket, uplink, flavour):
     assert_good(check(wicket))
 
 
+def own_copy(host, path):
+    """A directory of the machine that this host may write to."""
+    host.run("cp", "-a", path, "/var/tmp/copy")
+    host.run("mount", "--bind", "/var/tmp/copy", path)
+
+
+def test_ufw(lab, production, wicket, uplink):
+    own_copy(lab.host, "/etc/ufw")
+    lab.host.run("ufw", "allow", "80/tcp")
+    lab.host.run("ufw", "--force", "enable")
+    findings = check(wicket)["findings"]
+    assert [line["scope"] for line in findings] == ["IPv4 by wire", "IPv6 by wire"]
+    assert all("filter INPUT, its policy drops" in line["text"] for line in findings)
+    assert {line["mend"] for line in findings} == {"ufw allow 8402/tcp"}
+    mend(lab, findings[0]["mend"])
+    assert_good(check(wicket))
+
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=/run/bus</listen>
+  <servicedir>/mnt/services</servicedir>
+  <policy context="default">
+    <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
+  </policy>
+</busconfig>
+"""
+FIREWALLD = "org.fedoraproject.FirewallD1"
+
+
+def test_firewalld(lab, production, wicket, uplink):
+    """Started by a bus of its own, which waits until it is there."""
+    own_copy(lab.host, "/etc/firewalld")
+    (lab.directory / "bus.conf").write_text(BUS)
+    (lab.directory / "services").mkdir()
+    (lab.directory / "services" / f"{FIREWALLD}.service").write_text(
+        f"[D-BUS Service]\nName={FIREWALLD}\nExec=/usr/sbin/firewalld --nofork --nopid\n"
+    )
+    bus = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/bus"}
+    daemon = lab.host.start(
+        "dbus-daemon", "--config-file=/mnt/bus.conf", "--nofork", "--print-address", environment=bus
+    )
+    daemon.output.wait_for("unix:")
+    lab.host.run(
+        *("dbus-send", "--system", "--print-reply", "--reply-timeout=60000"),
+        *(f"--dest={FIREWALLD}", "/", "org.freedesktop.DBus.Peer.Ping"),
+        environment=bus,
+    )
+    # It lets in whatever was redirected, by whomever; who may not reach port 80 comes in so too.
+    findings = check(wicket)["findings"]
+    assert findings
+    assert all(line["text"].startswith("inet firewalld filter_IN") for line in findings)
+    assert all("reach production through a window" in line["text"] for line in findings)
+    lab.host.run("firewall-cmd", "--add-service=http", environment=bus)
+    assert_good(check(wicket))
+
+
 def test_docker(make_lab):
     """A container behind a drop policy: its visitors never see the input hook, which the redirected
     do; and its own rules reach it from this host too."""
@@ -333,6 +391,28 @@ def test_configuration(lab, production, wicket):
     assert len(findings) == 2
     assert "wicket.yaml:2:9: redirect.port" in findings[0]["text"]
     assert "wicket.yaml:4:3" in findings[1]["text"]
+
+
+def test_names(lab, production, wicket, uplink):
+    """What DNS says, not /etc/hosts."""
+    lab.ca.set_name("www.example.lab", [HOST4], [HOST6])
+    document = check(wicket, "www.example.lab")
+    assert_good(document)
+    assert any(line["text"] == "www.example.lab leads to this host" for line in document["good"])
+    lab.ca.set_name("www.example.lab", [HOST4], ["fd99:0:0:9::9"])
+    found = only(check(wicket, "www.example.lab"))
+    assert found["text"] == "www.example.lab: AAAA fd99:0:0:9::9 is no address of this host"
+    assert "remove that AAAA record" in found["mend"]
+    lab.ca.set_name("www.example.lab", [HOST4, "10.99.9.9"], [HOST6])
+    assert "A 10.99.9.9 is no address" in only(check(wicket, "www.example.lab"))["text"]
+    # Behind a NAT the name's address is the NAT's.
+    lab.ca.set_name("www.example.lab", ["198.51.100.80"], [HOST6])
+    document = check(wicket, "www.example.lab")
+    assert_good(document)
+    assert any("port 80 there has to lead here" in line["text"] for line in document["notes"])
+    assert check(wicket, "nowhere.example.lab")["findings"]
+    found = only(check(wicket, "*.example.lab"))
+    assert "wildcard" in found["text"]
 
 
 def test_usage(lab, wicket):

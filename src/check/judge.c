@@ -35,7 +35,12 @@ static enum typical typical_of(const struct evaluation *evaluation)
 {
     enum truth drop = evaluation_truth(evaluation, FATE_DROP);
 
-    if (drop >= TRUTH_LIKELY)
+    /* Whatever is open about the way there: it ends nowhere else. */
+    bool only = drop == TRUTH_OPEN && evaluation_truth(evaluation, FATE_ACCEPT) < TRUTH_OPEN &&
+                evaluation_truth(evaluation, FATE_DNAT) < TRUTH_OPEN &&
+                evaluation_truth(evaluation, FATE_QUEUE) < TRUTH_OPEN;
+
+    if (drop >= TRUTH_LIKELY || only)
         return TYPICAL_DROPS;
     return drop == TRUTH_OPEN ? TYPICAL_MAY_DROP : TYPICAL_PASSES;
 }

@@ -235,6 +235,18 @@ static enum truth match_single(const char *name, uint32_t revision, const void *
         {"icmp", 0, 0, 1, 0},
         {"icmp6", 0, 0, 1, 0},
         {"string", 0, 0, 1, 0},
+        /* Other protocols, and headers between IPv6 and TCP. */
+        {"udp", 0, 0, 1, 0},
+        {"udplite", 0, 0, 1, 0},
+        {"sctp", 0, 0, 1, 0},
+        {"dccp", 0, 0, 1, 0},
+        {"esp", 0, 0, 1, 0},
+        {"ah", 0, 0, 1, 0},
+        {"rt", 0, 0, 1, 0},
+        {"frag", 0, 0, 1, 0},
+        {"hbh", 0, 0, 1, 0},
+        {"dst", 0, 0, 1, 0},
+        {"mh", 0, 0, 1, 0},
     };
 
     for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)
