@@ -87,7 +87,7 @@ static void test_every_type(void **state)
         assert_int_equal(control_message_check(&message, length + 1, &error), -1);
         assert_int_equal(error.exit_code, 65);
     }
-    assert_int_equal(known, 14);
+    assert_int_equal(known, 15);
 }
 
 static void expect_bad(const union control_message *message, size_t length, const char *text)

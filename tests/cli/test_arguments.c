@@ -180,7 +180,7 @@ static void test_every_command_is_complete(void **state)
             assert_true(strcspn(line + 1, "\n") <= 90);
         }
     }
-    assert_int_equal(count, 9);
+    assert_int_equal(count, 10);
     assert_null(command_find("stop"));
 }
 
