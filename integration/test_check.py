@@ -273,6 +273,137 @@ def test_narrow_rules(lab, production, wicket, uplink):
     assert any("they reach the responder" in line["text"] for line in document["notes"])
 
 
+# What people's rules look like, and what redirected connections make of them: None is good.
+SHAPES = {
+    "the template of nftables' wiki": (
+        """
+        chain four { icmp type echo-request limit rate 5/second accept
+        }
+        chain six { icmpv6 type { nd-neighbor-solicit, nd-router-advert, nd-neighbor-advert } accept
+        }
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state vmap { established : accept, related : accept, invalid : drop }
+            iifname lo accept
+            meta protocol vmap { ip : jump four, ip6 : jump six }
+            tcp dport { 22, 80, 443 } accept
+        }
+        """,
+        "its policy",
+    ),
+    "a range that has both ports": (
+        """
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            tcp dport { 22, 80-9000 } accept
+        }
+        """,
+        None,
+    ),
+    "what was redirected, by its first port": (
+        """
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            meta l4proto tcp ct original proto-dst 80 tcp dport { 80, 8402 } accept
+        }
+        """,
+        None,
+    ),
+    "pairs of addresses and ports": (
+        """
+        set pairs { type ipv4_addr . inet_service; flags interval
+            elements = { 192.0.2.0/24 . 8000-9000, 198.51.100.0/24 . 443 } }
+        chain input {
+            type filter hook input priority 0;
+            ip saddr . tcp dport @pairs drop
+        }
+        """,
+        None,
+    ),
+    "a rest that goes to a chain of its own": (
+        """
+        chain rest { limit rate 3/minute log prefix "rest "
+            counter
+            reject with icmpx type admin-prohibited
+        }
+        chain input {
+            type filter hook input priority 0;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto { icmp, ipv6-icmp } accept
+            tcp dport vmap { 80 : accept, 443 : accept }
+            goto rest
+        }
+        """,
+        "rest rule",
+    ),
+    "marks": (
+        """
+        chain marking { type filter hook prerouting priority -150;
+            iifname wire tcp dport 80 meta mark set 0x10
+        }
+        chain input {
+            type filter hook input priority 0;
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            meta mark & 0xf0 == 0x10 accept
+            ct state new drop
+        }
+        """,
+        None,
+    ),
+    "a limit": (
+        """
+        chain input {
+            type filter hook input priority 0;
+            iif lo accept
+            tcp dport 80 ct state new limit rate over 50/second drop
+        }
+        """,
+        None,
+    ),
+    "the way back": (
+        """
+        chain back { type filter hook prerouting priority -300;
+            meta nfproto ipv6 fib saddr . iif oif missing drop
+        }
+        """,
+        None,
+    ),
+    "other ports alone": (
+        """
+        chain input {
+            type filter hook input priority 0;
+            ct state established accept
+            iif lo accept
+            tcp dport { 25, 8000-8401, 8403-9000 } drop
+            tcp dport != { 80, 8402 } drop
+            tcp sport < 1024 drop
+        }
+        """,
+        None,
+    ),
+}
+
+
+def test_shapes(lab, production, wicket, uplink):
+    said = {}
+    for name, (rules, _) in SHAPES.items():
+        lab.host.nft(f"table inet shape\ndelete table inet shape\ntable inet shape {{{rules}}}\n")
+        said[name] = texts(check(wicket)["findings"])
+    for name, (_, part) in SHAPES.items():
+        if part is None:
+            assert said[name] == [], name
+        else:
+            assert len(said[name]) == 1 and part in said[name][0], (name, said[name])
+
+
 BANS = """
 table inet bans {{
     set bad {{ type ipv4_addr; flags interval; elements = {{ 192.0.2.0/24, {visitor} }} }}
