@@ -52,12 +52,18 @@ def installed(work):
 
 
 @pytest.fixture
-def make_lab(request, work, installed):
+def method():
+    """How the wicket of every lab redirects; see lab/methods.py for the other."""
+    return "redirect"
+
+
+@pytest.fixture
+def make_lab(request, work, installed, method):
     """Makes labs that end with the test. A failed test keeps their files, and says where."""
     labs = []
 
     def make(**options):
-        lab = Lab(installed, work, **options)
+        lab = Lab(installed, work, method=method, **options)
         labs.append(lab)
         return lab
 

@@ -8,9 +8,12 @@ import time
 import pytest
 from lab import network
 from lab.lab import HOST4, HOST6
+from lab.methods import BOTH_METHODS
 from lab.network import KeepAlive
 from lab.process import wait_for_end
 from lab.wicket import PREFIX, Wicket, answered_by, challenge_answered, new_challenge
+
+pytestmark = BOTH_METHODS
 
 BOTH = [HOST4, HOST6]
 

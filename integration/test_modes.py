@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from lab import network, proc
 from lab.lab import ACCOUNT_UID, HOST4, HOST6
+from lab.methods import BOTH_METHODS
 from lab.production import Production
 from lab.wicket import PREFIX, Wicket, answered_by
 
@@ -100,6 +101,7 @@ def sidecar(uid):
     ]
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("uid", [SIDECAR_UID, 0], ids=["account", "root"])
 def test_sidecar(lab, production, wicket, uid):
     lab.host.run("install", "-d", "-o", str(uid), "/run/wicket")

@@ -7,8 +7,11 @@ import time
 import pytest
 from lab import network
 from lab.lab import HOST4
+from lab.methods import BOTH_METHODS
 from lab.production import Production
 from lab.wicket import PREFIX, Wicket, new_challenge
+
+pytestmark = BOTH_METHODS
 
 
 def test_two_hooks_at_the_same_moment(make_lab):

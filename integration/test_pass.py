@@ -14,6 +14,7 @@ import pytest
 from lab import load, network
 from lab.docker import containerized
 from lab.lab import BEHIND4, BEHIND6, HOST4, HOST6, VISITORS4, VISITORS6
+from lab.methods import BOTH_METHODS
 from lab.network import KeepAlive, request_bytes
 from lab.production import Production
 from lab.raw import Raw, ending, receive, reset
@@ -35,9 +36,23 @@ def get(lab, address, path="/", number=0, **more):
     return network.get(lab.outside, address, path, source=source, **more)
 
 
-def own(connection):
-    """(address, port) of this side."""
-    return connection.getsockname()[:2]
+class AnotherPort:
+    """Equal to every port but one, and those below 1024."""
+
+    def __init__(self, port):
+        self._port = port
+
+    def __eq__(self, port):
+        return port != self._port and port >= 1024
+
+    def __repr__(self):
+        return f"another than {self._port}"
+
+
+def own(lab, connection):
+    """(address, port) of this side, as production sees them through a window."""
+    address, port = connection.getsockname()[:2]
+    return address, port if lab.method == "redirect" else AnotherPort(port)
 
 
 def ask(connection, address, path="/", method="GET"):
@@ -63,6 +78,7 @@ def assert_only_visitors(production, start):
         assert one.address in {*VISITORS4, *VISITORS6}, one
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("kind", ["apache", "nginx"])
 def test_production_sees_the_visitor(lab, wicket, kind):
     """Its own address and port; and the status counts who was passed."""
@@ -71,7 +87,7 @@ def test_production_sees_the_visitor(lab, wicket, kind):
     wicket.run("open", "--for", "1m")
     for number, address in enumerate(BOTH * 4):
         with come(lab, address, number) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             answer = ask(connection, address, f"/?{number}")
         assert (answer.server, answer.status) == ("production", 200)
         assert_seen(production, f"/?{number}", visitor, address)
@@ -81,6 +97,7 @@ def test_production_sees_the_visitor(lab, wicket, kind):
     wicket.leave(keeper)
 
 
+@BOTH_METHODS
 def test_a_challenge_is_answered_here(lab, production, wicket):
     """In every form that validators have; a token that nobody registered is production's."""
     token, key_authorization = wicket.add()
@@ -96,7 +113,7 @@ def test_a_challenge_is_answered_here(lab, production, wicket):
             assert int(answer.headers["content-length"]) == len(key_authorization)
         for number, path in enumerate((f"{PREFIX}x{token}", PREFIX + token[:-1], PREFIX, "/")):
             with come(lab, address, number) as connection:
-                visitor = own(connection)
+                visitor = own(lab, connection)
                 answer = ask(connection, address, f"{path}?{number}")
             assert answer.server == "production"
             assert_seen(production, f"{path}?{number}", visitor, address)
@@ -123,6 +140,7 @@ STRANGE = {
 }
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("address", BOTH)
 def test_bytes_arrive_as_they_are(lab, wicket, address):
     """Malformed requests and other protocols are production's to judge."""
@@ -133,7 +151,7 @@ def test_bytes_arrive_as_they_are(lab, wicket, address):
             visitor.sendall(sent)
             served, seen = production.accept()
             with served:
-                assert (seen.address, seen.port) == own(visitor), what
+                assert (seen.address, seen.port) == own(lab, visitor), what
                 assert receive(served, len(sent)) == sent, what
                 answer = os.urandom(200_000)
                 served.sendall(answer[:1])
@@ -157,7 +175,7 @@ def test_the_server_speaks_first(lab, wicket, address):
     with come(lab, address) as visitor:
         served, seen = production.accept()
         with served:
-            assert (seen.address, seen.port, seen.local) == (*own(visitor), address)
+            assert (seen.address, seen.port, seen.local) == (*own(lab, visitor), address)
             served.sendall(b"220 production of the lab\r\n")
             assert receive(visitor, 27) == b"220 production of the lab\r\n"
             took = time.monotonic() - began
@@ -167,6 +185,7 @@ def test_the_server_speaks_first(lab, wicket, address):
     wicket.run("close")
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("address", BOTH)
 def test_a_request_that_trickles_in(lab, wicket, address):
     """What may still be a challenge is waited for; what cannot be one is passed at once."""
@@ -188,7 +207,7 @@ def test_a_request_that_trickles_in(lab, wicket, address):
         served, seen = production.accept()
         took = time.monotonic() - began
         with served:
-            assert (seen.address, seen.port) == own(visitor)
+            assert (seen.address, seen.port) == own(lab, visitor)
             assert receive(served, 20) == whole[:20]
             visitor.sendall(whole[20:])
             assert receive(served, len(whole) - 20) == whole[20:]
@@ -318,6 +337,7 @@ def test_loopback_is_not_tracked(lab, production, wicket, tell):
     wicket.leave(keeper)
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("strictness", [0, 1, 2])
 @pytest.mark.parametrize("place", ["host", "container"])
 def test_reverse_path_filter(make_lab, place, strictness):
@@ -332,7 +352,7 @@ def test_reverse_path_filter(make_lab, place, strictness):
     token, key_authorization = wicket.add()
     for number, address in enumerate(BOTH * 4):
         with come(lab, address, number) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             answer = ask(connection, address, f"/?{number}")
         assert (answer.server, answer.status) == ("production", 200)
         assert_seen(production, f"/?{number}", visitor, local[address])
@@ -354,12 +374,13 @@ def test_several_local_addresses(lab, production, wicket):
         for number, local in enumerate((address, second[address]) * 2):
             source = SOURCES[address][number]
             with network.connect(lab.outside, local, source=source) as connection:
-                visitor = own(connection)
+                visitor = own(lab, connection)
                 assert ask(connection, local, f"/?{local}-{number}").server == "production"
             assert_seen(production, f"/?{local}-{number}", visitor, local)
     wicket.run("close")
 
 
+@BOTH_METHODS
 def test_processes_of_this_host(lab, production, wicket):
     """With redirect.local they come through the window too, and are passed as themselves."""
     wicket.configure("redirect:\n  local: true\n")
@@ -367,7 +388,7 @@ def test_processes_of_this_host(lab, production, wicket):
     for number, address in enumerate(("127.0.0.1", "::1", HOST4, HOST6)):
         assert network.get(lab.host, address, PREFIX + token).body == key_authorization.encode()
         with network.connect(lab.host, address) as connection:
-            visitor = own(connection)
+            visitor = own(lab, connection)
             assert ask(connection, address, f"/?{number}").server == "production"
         assert_seen(production, f"/?{number}", visitor, address)
     # No visitors from outside.
@@ -472,6 +493,7 @@ def test_an_idle_connection_is_closed(lab, production, wicket, address, tell):
     wicket.wait_gone(15)
 
 
+@BOTH_METHODS
 def test_keeper_killed(lab, production, wicket, tell):
     """Who was passed is cut at once; who comes next gets production, as before any window."""
     keeper = wicket.serve()
@@ -489,7 +511,7 @@ def test_keeper_killed(lab, production, wicket, tell):
     keeper.wait()
     for number, address in enumerate(BOTH):
         with come(lab, address, 1) as connection:
-            visitor = own(connection)
+            visitor = connection.getsockname()[:2]
             assert ask(connection, address, f"/?{number}").server == "production"
         assert_seen(production, f"/?{number}", visitor, address)
     assert_only_visitors(production, start)
@@ -497,6 +519,7 @@ def test_keeper_killed(lab, production, wicket, tell):
         visitor.close()
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("address", BOTH)
 def test_keeper_stopped(lab, production, wicket, address, tell):
     """Who was passed goes on; who needs the keeper waits for it; after the lease nobody does."""
@@ -517,7 +540,7 @@ def test_keeper_stopped(lab, production, wicket, address, tell):
         tell(f"keeper SIGSTOP: a visitor is let go after {took:.2f} s")
         assert 4.5 < took < 8
     with come(lab, address, 2) as connection:
-        visitor = own(connection)
+        visitor = connection.getsockname()[:2]
         assert ask(connection, address, "/?after").server == "production"
     assert_seen(production, "/?after", visitor, address)
     assert passed.ask().server == "production"
@@ -526,6 +549,7 @@ def test_keeper_stopped(lab, production, wicket, address, tell):
     wicket.leave(keeper)
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("address", BOTH)
 def test_keeper_late(lab, production, wicket, address):
     """A keeper that a busy host lets run only 2 s later loses nobody."""
@@ -533,7 +557,7 @@ def test_keeper_late(lab, production, wicket, address):
     wicket.run("open", "--for", "1m")
     keeper.freeze()
     with come(lab, address, 1) as connection:
-        visitor = own(connection)
+        visitor = own(lab, connection)
         connection.sendall(request_bytes("/?late", address))
         connection.settimeout(2)
         with pytest.raises(TimeoutError):
@@ -545,6 +569,7 @@ def test_keeper_late(lab, production, wicket, address):
     wicket.leave(keeper)
 
 
+@BOTH_METHODS
 @pytest.mark.parametrize("address", BOTH)
 def test_responder_killed(lab, production, wicket, address):
     """Who was passed is cut; the next responder passes the next visitor."""
@@ -559,13 +584,14 @@ def test_responder_killed(lab, production, wicket, address):
     passed.close()
     keeper.output.wait_for("port 80 is redirected", before)
     with come(lab, address, 1) as connection:
-        visitor = own(connection)
+        visitor = own(lab, connection)
         assert ask(connection, address, "/?next").server == "production"
     assert_seen(production, "/?next", visitor, address)
     assert wicket.status()["counters"]["passed"] == count + 1
     wicket.leave(keeper)
 
 
+@BOTH_METHODS
 def test_reload_cuts_nobody(lab, production, wicket, tell):
     """The table is replaced again and again under passed connections, and fresh ones."""
     wicket.configure("{}\n")

@@ -3,6 +3,8 @@
 
 import re
 
+from .wicket import CONFIG
+
 
 class Certbot:
     """One certbot, with directories of its own below /mnt."""
@@ -25,8 +27,10 @@ class Certbot:
             *more,
         ]
 
-    def manual(self, names, auth="wicket hook certbot auth", cleanup="wicket hook certbot cleanup"):
-        """The arguments for manual mode with wicket's hooks."""
+    def manual(self, names, auth="{} auth", cleanup="{} cleanup"):
+        """The arguments for manual mode with wicket's hooks; `{}` is certbot's."""
+        wicket = "wicket" if self._lab.method == "redirect" else f"wicket -c {CONFIG}"
+        auth, cleanup = (text.format(f"{wicket} hook certbot") for text in (auth, cleanup))
         return self.arguments(
             names,
             *("--manual", "--preferred-challenges", "http", "--manual-auth-hook", auth),

@@ -76,7 +76,18 @@ class Lab:
     Nothing of a lab outlives it but its directory (logs), and that only when a test failed.
     """
 
-    def __init__(self, programs, directory, *, behind=False, ipv6=True, accounts=True, syslog=True):
+    def __init__(
+        self,
+        programs,
+        directory,
+        *,
+        behind=False,
+        ipv6=True,
+        accounts=True,
+        syslog=True,
+        method="redirect",
+    ):
+        self.method = method  # of every Wicket in it
         self.directory = Path(tempfile.mkdtemp(prefix="lab-", dir=directory))
         self.directory.chmod(0o755)
         self.hosts = []

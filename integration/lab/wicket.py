@@ -8,6 +8,7 @@ import threading
 import time
 
 from . import network
+from .methods import with_method
 from .process import wait_for_end
 
 THUMBPRINT = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
@@ -31,6 +32,8 @@ class Wicket:
         self.host = host or lab.host
         self._options = ()
         self.prefix = ()  # of commands, unless they have their own
+        if lab.method != "redirect":
+            self.configure("")
 
     def turn_away(self, text=""):
         """
@@ -40,6 +43,7 @@ class Wicket:
         self.configure(f"other_requests: not-found\n{text}")
 
     def configure(self, text):
+        text = with_method(text, self.lab.method)
         (self.lab.directory / "wicket.yaml").write_text(text)
         self._options = ("-c", CONFIG)
 

@@ -103,8 +103,9 @@ static void write_reasons(FILE *out, const json_t *root)
 
 static void write_keeper(FILE *out, const json_t *root)
 {
-    fprintf(out, "keeper pid %" PRIu64 ", %s mode, configuration %s; responder %s\n",
-            number(root, "pid"), PLAIN(root, "mode"), PLAIN(root, "config"),
+    fprintf(out, "keeper pid %" PRIu64 ", %s mode%s, configuration %s; responder %s\n",
+            number(root, "pid"), PLAIN(root, "mode"),
+            is(root, "method", "tproxy") ? ", tproxy" : "", PLAIN(root, "config"),
             PLAIN(root, "responder"));
     if (json_is_false(json_object_get(root, "owned_table"))) {
         fprintf(out, "this kernel has no owned tables: should the keeper be killed, the lease "

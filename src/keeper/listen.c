@@ -135,6 +135,31 @@ static bool set_options(int fd)
     return true;
 }
 
+static int set_transparent(int fd, int family, bool transparent)
+{
+    const int value = transparent;
+
+    return family == AF_INET6
+               ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &value, sizeof(value))
+               : setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &value, sizeof(value));
+}
+
+int listen_set_transparent(const int *fds, unsigned int count, bool transparent,
+                           struct error *error)
+{
+    for (unsigned int i = 0; i < count; i++) {
+        int family = AF_UNSPEC;
+        socklen_t length = sizeof(family);
+
+        if (getsockopt(fds[i], SOL_SOCKET, SO_DOMAIN, &family, &length) != 0 ||
+            set_transparent(fds[i], family, transparent) != 0)
+            return error_set_errno(error, EX_OSERR,
+                                   "cannot make the responder's socket %s for redirect.method",
+                                   transparent ? "transparent" : "ordinary");
+    }
+    return 0;
+}
+
 /* The wildcard address: `redirect` sends a connection to the address of the interface it came in
  * by. 1: the host does not have this family. */
 static int listen_family(int *out_fd, int family, uint16_t port, struct error *error)
@@ -180,12 +205,18 @@ int listen_responder(int out_fds[LISTEN_RESPONDER_MAX], unsigned int *out_count,
     switch (listen_family(&out_fds[1], AF_INET6, config->responder.port, error)) {
     case 0:
         *out_count = 2;
-        return 0;
+        break;
     case 1:
-        return 0;
+        break;
     default:
         close(out_fds[0]);
         *out_count = 0;
         return -1;
     }
+    if (config->redirect.method != CONFIG_METHOD_TPROXY ||
+        listen_set_transparent(out_fds, *out_count, true, error) == 0)
+        return 0;
+    while (*out_count > 0)
+        close(out_fds[--*out_count]);
+    return -1;
 }

@@ -14,6 +14,7 @@
 
 #include "keeper/descriptor.h"
 #include "keeper/keeper.h"
+#include "keeper/pass_tuple.h"
 #include "wicket/log.h"
 
 /* One visitor on the way, within a round. */
@@ -32,6 +33,7 @@ void pass_init(struct pass *pass)
     *pass = (struct pass){
         .gone_due_ms = UINT64_MAX,
         .log_limit = {.about = "visitors who cannot be passed on"},
+        .tuples_fd = pass_tuple_open(),
     };
     pass_sources_init(&pass->sources);
 }
@@ -191,6 +193,18 @@ static bool bind_to(int fd, const union pass_address *source)
            (again || set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1));
 }
 
+/* Whether production may have a connection of the visitor's with this port, which is not the one
+ * that it came with: that one is its own. */
+static bool is_in_use(const struct pass *pass, const struct pass_visitor *visitor, uint16_t port)
+{
+    union pass_address from = visitor->from;
+
+    if (port == pass_address_port(&from))
+        return false;
+    pass_address_set_port(&from, port);
+    return pass_tuple_exists(pass->tuples_fd, &visitor->to, &from);
+}
+
 /* Returns 0 or an errno. */
 static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t now_ms)
 {
@@ -203,7 +217,7 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
     while (attempt->next < PASS_SOURCE_TRIES) {
         if (!pass_sources_find(&pass->sources, &attempt->visitor, attempt->next++, now_ms,
                                &source) ||
-            !bind_to(fd, &source))
+            is_in_use(pass, &attempt->visitor, pass_address_port(&source)) || !bind_to(fd, &source))
             continue;
         if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
             !set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1) ||
@@ -450,6 +464,9 @@ void pass_deinit(struct keeper *keeper)
 {
     pass_forget(keeper);
     dead_free(&keeper->pass);
+    if (keeper->pass.tuples_fd >= 0)
+        close(keeper->pass.tuples_fd);
+    keeper->pass.tuples_fd = -1;
 }
 
 const char *pass_look(struct pass *pass, const struct redirect_counters *counters)

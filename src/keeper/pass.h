@@ -63,6 +63,7 @@ struct pass {
     struct pass_connect *dead;       /* retired in this round of events */
     size_t connecting_count;
     struct pass_sources sources;
+    int tuples_fd;                     /* of pass_tuple_open */
     uint64_t closed_seen, looped_seen; /* of the table's counters */
     struct log_limit log_limit;
 };

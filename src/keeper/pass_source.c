@@ -23,6 +23,7 @@ void pass_sources_init(struct pass_sources *sources)
     *sources = (struct pass_sources){
         .usual = {.low = 32768, .high = 60999, .next = 32768},
         .wide = {.low = 1024, .high = UINT16_MAX, .next = 1024},
+        .quiet = {.low = 10240, .high = 32767, .next = 10240},
     };
     if (range != NULL && fscanf(range, "%u %u", &low, &high) == 2 && low >= 1024 && low < high &&
         high <= UINT16_MAX)
@@ -142,6 +143,10 @@ static bool find_address(struct pass_sources *sources, const struct pass_visitor
                          unsigned int from, uint64_t now_ms, union pass_address *out)
 {
     *out = (union pass_address){0};
+    /* Of one link: no other address leads to where it was meant to go. */
+    if (visitor->to.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&visitor->to.v6.sin6_addr) &&
+        from != FROM_DESTINATION)
+        return false;
     switch (from) {
     case FROM_LOOPBACK:
     case FROM_LOOPBACK_AFTER_ALL:
@@ -170,6 +175,21 @@ static uint16_t next_port(struct pass_ports *ports)
     return port;
 }
 
+static uint16_t find_port(struct pass_sources *sources, const struct pass_visitor *visitor,
+                          unsigned int round)
+{
+    uint16_t own = pass_address_port(&visitor->from), port;
+
+    if (!visitor->port_is_taken)
+        return round == 0              ? own
+               : round <= USUAL_ROUNDS ? next_port(&sources->usual)
+                                       : next_port(&sources->wide);
+    do
+        port = next_port(round <= USUAL_ROUNDS ? &sources->quiet : &sources->wide);
+    while (port == own);
+    return port;
+}
+
 bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
                        unsigned int attempt, uint64_t now_ms, union pass_address *out)
 {
@@ -177,8 +197,6 @@ bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *
 
     if (!find_address(sources, visitor, attempt % ADDRESSES_TRIED, now_ms, out))
         return false;
-    pass_address_set_port(out, round == 0              ? pass_address_port(&visitor->from)
-                               : round <= USUAL_ROUNDS ? next_port(&sources->usual)
-                                                       : next_port(&sources->wide));
+    pass_address_set_port(out, find_port(sources, visitor, round));
     return true;
 }

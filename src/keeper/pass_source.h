@@ -15,7 +15,9 @@
  *
  * The port is the visitor's own wherever it can be: only the visitor picks ports for its
  * connections to production, and any other of ours might be one that it uses already, or will, for
- * a connection past the responder.
+ * a connection past the responder. With tproxy it cannot be: the visitor's connection has the
+ * addresses and ports already that production's would have. Then it is one of those that systems
+ * do not take by themselves (Linux begins at 32768, others at 49152), as long as there are any.
  *
  * The address is the one the visitor meant to connect to; as for any connection of a host to
  * itself. Each such connection whose visitor ends first leaves a TIME_WAIT of a minute behind, and
@@ -37,6 +39,7 @@ struct pass_sources {
     struct pass_ports {
         uint16_t low, high, next;
     } usual, wide;                                    /* for those who cannot have the visitor's */
+    struct pass_ports quiet;                          /* the same with tproxy, before the others */
     union pass_address others[PASS_SOURCE_ADDRESSES]; /* of this host, not loopback ones */
     size_t other_count;
     uint64_t others_until_ms; /* when the list is to be made again */

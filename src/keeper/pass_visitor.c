@@ -64,6 +64,34 @@ static int read_destination(struct pass_visitor *visitor, int fd, const struct c
     return 0;
 }
 
+/* The responder cannot make a socket so: that one is says that it came out of a listener which the
+ * keeper made so. */
+static bool is_transparent(int fd, sa_family_t family)
+{
+    int value = 0;
+    socklen_t length = sizeof(value);
+    int failed = family == AF_INET
+                     ? getsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &value, &length)
+                     : getsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &value, &length);
+
+    return !failed && value != 0;
+}
+
+static bool same_address(const union pass_address *one, const union pass_address *other)
+{
+    size_t length;
+    const void *bytes = pass_address_bytes(one, &length);
+
+    return memcmp(bytes, pass_address_bytes(other, &length), length) == 0;
+}
+
+/* The kernel redirects this host's own connections, and no others, to the loopback address; and it
+ * takes nobody from outside who has this host's own. */
+static bool is_own(const struct pass_visitor *visitor, const union pass_address *here)
+{
+    return pass_address_is_loopback(here) || same_address(&visitor->from, here);
+}
+
 int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *config)
 {
     union pass_address here = {0};
@@ -72,18 +100,25 @@ int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *con
     *out = (struct pass_visitor){0};
     if (getsockname(fd, &here.any, &length) != 0)
         return errno;
-    if (pass_address_port(&here) != config->responder.port)
+    if (here.any.sa_family != AF_INET && here.any.sa_family != AF_INET6)
+        return EPROTO;
+    bool redirected = pass_address_port(&here) == config->responder.port;
+    bool taken =
+        pass_address_port(&here) == config->redirect.port && is_transparent(fd, here.any.sa_family);
+    if (!redirected && !taken)
         return EPROTO;
     length = sizeof(out->from);
     if (getpeername(fd, &out->from.any, &length) != 0)
         return errno; /* ENOTCONN: the visitor is gone already */
-    /* The kernel redirects this host's own connections, and no others, to the loopback address.
-     * With redirect.local they are visitors; else it is a self-check that has nobody to ask any
-     * more. */
-    if (pass_address_is_loopback(&here) && !config->redirect.local)
-        return EPERM;
-    if (out->from.any.sa_family != here.any.sa_family ||
-        (here.any.sa_family != AF_INET && here.any.sa_family != AF_INET6))
+    if (out->from.any.sa_family != here.any.sa_family)
         return EPROTO;
-    return read_destination(out, fd, config);
+    /* With redirect.local this host's own are visitors; else it is a self-check that has nobody to
+     * ask any more. */
+    if (is_own(out, &here) && !config->redirect.local)
+        return EPERM;
+    if (redirected)
+        return read_destination(out, fd, config);
+    out->to = here;
+    out->port_is_taken = true;
+    return 0;
 }

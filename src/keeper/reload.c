@@ -8,6 +8,7 @@
 #include <sysexits.h>
 
 #include "keeper/keeper.h"
+#include "keeper/listen.h"
 #include "wicket/log.h"
 
 /* The first line that is wrong, for the status; all of them go to the log. */
@@ -108,6 +109,25 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     return 0;
 }
 
+/* A listener that is transparent is of use to both methods, one that is not only to redirect: it is
+ * so before tproxy begins, and as long as it may last. */
+static int replace_method(struct keeper *keeper, const struct config *fresh, struct error *error)
+{
+    bool before = keeper->config->redirect.method == CONFIG_METHOD_TPROXY;
+    bool after = fresh->redirect.method == CONFIG_METHOD_TPROXY;
+    struct error ignored;
+
+    if (after && !before &&
+        listen_set_transparent(keeper->listen_fds, keeper->listen_count, true, error) < 0)
+        return -1;
+    int outcome = replace_table(keeper, fresh, error);
+    bool transparent = outcome == 0 ? after : before;
+    if ((after || before) && !transparent &&
+        listen_set_transparent(keeper->listen_fds, keeper->listen_count, false, &ignored) < 0)
+        log_warnx("%s", ignored.text);
+    return outcome;
+}
+
 static int update_table(struct keeper *keeper, const struct config *fresh, struct error *error)
 {
     struct error ignored;
@@ -116,7 +136,7 @@ static int update_table(struct keeper *keeper, const struct config *fresh, struc
     char *old = new == NULL ? NULL : describe_table(keeper->config, &ignored);
 
     if (new != NULL)
-        outcome = old != NULL && strcmp(old, new) == 0 ? 0 : replace_table(keeper, fresh, error);
+        outcome = old != NULL && strcmp(old, new) == 0 ? 0 : replace_method(keeper, fresh, error);
     free(old);
     free(new);
     return outcome;

@@ -145,11 +145,34 @@ static void act(struct keeper *keeper, unsigned int actions, uint64_t now_ms)
         keeper->leaving = true;
 }
 
-static void look(struct keeper *keeper, uint64_t now_ms)
+/* What keeps the redirected from the responder, and what to do about it. */
+static void note_blocked(struct keeper *keeper, const struct redirect_counters *counters)
 {
     const struct config *config = keeper->config;
-    struct redirect_counters counters;
+    bool v4 = keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED;
+    const char *iptables = v4 ? "iptables" : "ip6tables";
     char blocked[ARRIVAL_TEXT];
+
+    arrival_describe(&keeper->arrival, counters, blocked);
+    if (config->redirect.method == CONFIG_METHOD_TPROXY)
+        keeper_trouble(keeper,
+                       "this host's firewall drops what comes to port %u %s; open that port in it: "
+                       "\"tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp "
+                       "--dport %u -j ACCEPT",
+                       config->redirect.port, blocked, config->redirect.port, iptables,
+                       config->redirect.port);
+    else
+        keeper_trouble(keeper,
+                       "this host's firewall drops what is redirected to port %u %s; let it in: "
+                       "\"ct status dnat tcp dport %u accept\" in the nftables input chain, or %s "
+                       "-I INPUT -p tcp --dport %u -m conntrack --ctstate DNAT -j ACCEPT",
+                       config->responder.port, blocked, config->responder.port, iptables,
+                       config->responder.port);
+}
+
+static void look(struct keeper *keeper, uint64_t now_ms)
+{
+    struct redirect_counters counters;
     struct error error;
 
     if (now_ms < keeper->look_due_ms)
@@ -169,15 +192,7 @@ static void look(struct keeper *keeper, uint64_t now_ms)
     }
     if (arrival_look(&keeper->arrival, &counters) != ARRIVAL_BLOCKED)
         return;
-    keeper_trouble(
-        keeper,
-        "this host's firewall drops what is redirected to port %u %s; let it in: \"ct status dnat "
-        "tcp dport %u accept\" in the nftables input chain, or %s -I INPUT -p tcp --dport %u -m "
-        "conntrack --ctstate DNAT -j ACCEPT",
-        config->responder.port, arrival_describe(&keeper->arrival, &counters, blocked),
-        config->responder.port,
-        keeper->arrival.family[REDIRECT_IPV4].verdict == ARRIVAL_BLOCKED ? "iptables" : "ip6tables",
-        config->responder.port);
+    note_blocked(keeper, &counters);
     window_blocked(&keeper->window, now_ms, WINDOW_END_BLOCKED);
 }
 

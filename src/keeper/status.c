@@ -171,11 +171,12 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
     escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
-        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "config", path, "state",
-        state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect), "responder",
-        responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
+        keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "method",
+        keeper->config->redirect.method == CONFIG_METHOD_TPROXY ? "tproxy" : "redirect", "config",
+        path, "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
+        "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
         window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",

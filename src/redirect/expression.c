@@ -17,6 +17,7 @@
 
 #include "redirect/expression.h"
 #include "redirect/expression_build.h"
+#include "redirect/expression_tproxy.h"
 #include "redirect/redirect.h"
 
 /* In every network namespace. */
@@ -35,7 +36,7 @@ static void add_iifname_in(struct builder *builder, const char *set)
     add_lookup(builder, set);
 }
 
-/* iif != lo, oif lo, oif != lo */
+/* iif lo, iif != lo, oif lo, oif != lo */
 static void add_loopback(struct builder *builder, uint32_t key, uint32_t operation)
 {
     static const uint32_t loopback = LOOPBACK_INDEX;
@@ -44,23 +45,10 @@ static void add_loopback(struct builder *builder, uint32_t key, uint32_t operati
     add_compare(builder, operation, &loopback, sizeof(loopback));
 }
 
-static void add_source(struct builder *builder, uint8_t family)
-{
-    match_family(builder, family);
-    if (family == NFPROTO_IPV4)
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
-    else
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_src), 16);
-}
-
 /* ip daddr @SET, ip6 daddr @SET */
 static void add_destination_in(struct builder *builder, uint8_t family, const char *set)
 {
-    match_family(builder, family);
-    if (family == NFPROTO_IPV4)
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
-    else
-        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_dst), 16);
+    add_destination(builder, family);
     add_lookup(builder, set);
 }
 
@@ -69,17 +57,6 @@ static void add_source_in(struct builder *builder, uint8_t family, const char *s
 {
     add_source(builder, family);
     add_lookup(builder, set);
-}
-
-/* ip saddr . tcp sport, ip6 saddr . tcp sport: from register 1 on, each part padded to four bytes
- */
-static void add_socket(struct builder *builder, uint8_t family)
-{
-    match_family(builder, family);
-    match_tcp(builder);
-    add_source(builder, family);
-    add_payload_to(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, source),
-                   sizeof(uint16_t), family == NFPROTO_IPV4 ? NFT_REG32_01 : NFT_REG_2);
 }
 
 /* meta priority REDIRECT_PRIORITY, meta priority != … */
@@ -112,27 +89,26 @@ static void add_port_in(struct builder *builder, size_t offset, const char *set)
     add_lookup(builder, set);
 }
 
-/* tcp dport PORT */
-static void add_dport(struct builder *builder, uint16_t port)
+/* tcp dport PORT, tcp dport != PORT */
+static void add_dport(struct builder *builder, uint32_t operation, uint16_t port)
 {
     uint16_t network = htons(port);
 
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, dest),
                 sizeof(network));
-    add_compare(builder, NFT_CMP_EQ, &network, sizeof(network));
+    add_compare(builder, operation, &network, sizeof(network));
 }
 
-/* tcp flags & (fin | syn | rst | ack) == syn, … != syn */
-static void add_syn(struct builder *builder, uint32_t operation)
+/* tcp flags & (fin | syn | rst | ack) == FLAG, … != FLAG */
+static void add_flag(struct builder *builder, uint32_t operation, uint8_t flag)
 {
     static const uint8_t mask = TCP_FIN | TCP_SYN | TCP_RST | TCP_ACK;
-    static const uint8_t syn = TCP_SYN;
 
     match_tcp(builder);
     add_payload(builder, NFT_PAYLOAD_TRANSPORT_HEADER, OFFSET_TCP_FLAGS, sizeof(mask));
     add_mask(builder, &mask, sizeof(mask));
-    add_compare(builder, operation, &syn, sizeof(syn));
+    add_compare(builder, operation, &flag, sizeof(flag));
 }
 
 /* ct status & MASK OP VALUE */
@@ -169,15 +145,8 @@ static void add_ct_dport(struct builder *builder, uint16_t port)
 static void add_source_change(struct builder *builder, uint8_t family, uint32_t operation,
                               const char *set)
 {
-    struct nftnl_expr *e;
-
     add_source(builder, family);
-    e = expression_add(builder, "dynset");
-    if (!e)
-        return;
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
-    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
-    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
+    add_set_change(builder, operation, set);
 }
 
 /* ct timeout set "NAME" */
@@ -235,6 +204,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_IIFNAME_IN:
         add_iifname_in(builder, statement->set);
         break;
+    case RULESET_LOOPBACK:
+        add_loopback(builder, NFT_META_IIF, NFT_CMP_EQ);
+        break;
     case RULESET_NOT_LOOPBACK:
         add_loopback(builder, NFT_META_IIF, NFT_CMP_NEQ);
         break;
@@ -265,6 +237,12 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_SADDR_REAL:
         add_fib_type(builder, NFTA_FIB_F_SADDR, RTN_UNICAST);
         break;
+    case RULESET_SOCKET4_IN:
+        add_socket_in(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_SOCKET6_IN:
+        add_socket_in(builder, NFPROTO_IPV6, statement->set);
+        break;
     case RULESET_SPORT_IN:
         add_port_in(builder, offsetof(struct tcphdr, source), statement->set);
         break;
@@ -272,13 +250,19 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         add_port_in(builder, offsetof(struct tcphdr, dest), statement->set);
         break;
     case RULESET_DPORT:
-        add_dport(builder, statement->port);
+        add_dport(builder, NFT_CMP_EQ, statement->port);
+        break;
+    case RULESET_NOT_DPORT:
+        add_dport(builder, NFT_CMP_NEQ, statement->port);
         break;
     case RULESET_SYN:
-        add_syn(builder, NFT_CMP_EQ);
+        add_flag(builder, NFT_CMP_EQ, TCP_SYN);
         break;
     case RULESET_NOT_SYN:
-        add_syn(builder, NFT_CMP_NEQ);
+        add_flag(builder, NFT_CMP_NEQ, TCP_SYN);
+        break;
+    case RULESET_ACK:
+        add_flag(builder, NFT_CMP_EQ, TCP_ACK);
         break;
     case RULESET_UPSTREAM:
         add_upstream(builder, NFT_CMP_EQ);
@@ -295,6 +279,9 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_CT_SNAT:
         add_ct_status(builder, IPS_SRC_NAT, NFT_CMP_NEQ, 0);
         break;
+    case RULESET_CT_NOT_SNAT:
+        add_ct_status(builder, IPS_SRC_NAT, NFT_CMP_EQ, 0);
+        break;
     case RULESET_CT_DPORT:
         add_ct_dport(builder, statement->port);
         break;
@@ -310,6 +297,15 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
     case RULESET_DELETE_SADDR6:
         add_source_change(builder, NFPROTO_IPV6, NFT_DYNSET_OP_DELETE, statement->set);
         break;
+    case RULESET_UPDATE_DPORT:
+        add_dport_update(builder, statement->set);
+        break;
+    case RULESET_UPDATE_SOCKET4:
+        add_socket_update(builder, NFPROTO_IPV4, statement->set);
+        break;
+    case RULESET_UPDATE_SOCKET6:
+        add_socket_update(builder, NFPROTO_IPV6, statement->set);
+        break;
     case RULESET_CT_TIMEOUT:
         add_ct_timeout(builder, statement->set);
         break;
@@ -318,6 +314,21 @@ static void add_statement(struct builder *builder, const struct ruleset_statemen
         break;
     case RULESET_REDIRECT:
         add_redirect(builder, statement->port);
+        break;
+    case RULESET_TPROXY:
+        add_tproxy(builder, NFPROTO_UNSPEC, statement->port);
+        break;
+    case RULESET_TPROXY4:
+        add_tproxy(builder, NFPROTO_IPV4, statement->port);
+        break;
+    case RULESET_TPROXY6:
+        add_tproxy(builder, NFPROTO_IPV6, statement->port);
+        break;
+    case RULESET_DNAT_SAME4:
+        add_dnat_same(builder, NFPROTO_IPV4);
+        break;
+    case RULESET_DNAT_SAME6:
+        add_dnat_same(builder, NFPROTO_IPV6);
         break;
     case RULESET_SNAT4:
         add_snat(builder, NFPROTO_IPV4, statement->set);

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <assert.h>
 #include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip6.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include <libnftnl/expr.h>
 #include <libnftnl/rule.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include "redirect/expression_build.h"
@@ -123,4 +128,42 @@ void match_tcp(struct builder *builder)
     builder->tcp_matched = true;
     add_meta(builder, NFT_META_L4PROTO);
     add_compare(builder, NFT_CMP_EQ, &protocol, sizeof(protocol));
+}
+
+void add_source(struct builder *builder, uint8_t family)
+{
+    match_family(builder, family);
+    if (family == NFPROTO_IPV4)
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, saddr), 4);
+    else
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_src), 16);
+}
+
+void add_destination(struct builder *builder, uint8_t family)
+{
+    match_family(builder, family);
+    if (family == NFPROTO_IPV4)
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct iphdr, daddr), 4);
+    else
+        add_payload(builder, NFT_PAYLOAD_NETWORK_HEADER, offsetof(struct ip6_hdr, ip6_dst), 16);
+}
+
+void add_socket(struct builder *builder, uint8_t family)
+{
+    match_family(builder, family);
+    match_tcp(builder);
+    add_source(builder, family);
+    add_payload_to(builder, NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(struct tcphdr, source),
+                   sizeof(uint16_t), family == NFPROTO_IPV4 ? NFT_REG32_01 : NFT_REG_2);
+}
+
+void add_set_change(struct builder *builder, uint32_t operation, const char *set)
+{
+    struct nftnl_expr *e = expression_add(builder, "dynset");
+
+    if (!e)
+        return;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_OP, operation);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_DYNSET_SREG_KEY, NFT_REG_1);
+    nftnl_expr_set_str(e, NFTNL_EXPR_DYNSET_SET_NAME, set);
 }

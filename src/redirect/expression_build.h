@@ -42,3 +42,13 @@ void add_verdict(struct builder *builder, uint32_t verdict);
 void match_family(struct builder *builder, uint8_t family);
 /* meta l4proto tcp, the same */
 void match_tcp(struct builder *builder);
+
+/* [ payload load the source address => reg 1 ], the destination's; of the family, which is matched
+ */
+void add_source(struct builder *builder, uint8_t family);
+void add_destination(struct builder *builder, uint8_t family);
+/* ip saddr . tcp sport, ip6 saddr . tcp sport: from register 1 on, each part padded to four bytes
+ */
+void add_socket(struct builder *builder, uint8_t family);
+/* [ dynset OPERATION reg_key 1 set NAME ] */
+void add_set_change(struct builder *builder, uint32_t operation, const char *set);

@@ -9,13 +9,9 @@
 #include "redirect/ruleset.h"
 #include "redirect/ruleset_build.h"
 #include "redirect/ruleset_pass.h"
+#include "redirect/ruleset_scope.h"
+#include "redirect/ruleset_tproxy.h"
 #include "wicket/quote.h"
-
-/* Before Docker's DNAT and the like at -100; among equals the last that registered wins. */
-#define PRIORITY_NAT (-110)
-/* Just before the host's own input filter at 0, and well behind it. */
-#define PRIORITY_GUARD   (-10)
-#define PRIORITY_ARRIVED 400
 
 static_assert(IFNAMSIZ == RULESET_KEY_MAX, "an interface set has keys of 16 bytes");
 
@@ -153,11 +149,19 @@ static const struct family families[FAMILIES] = {
 /* What the configuration chooses; NULL: no match. */
 struct scope {
     const struct ruleset_set *interfaces, *addresses[FAMILIES], *sources[FAMILIES];
+    const struct config *config;
 };
+
+bool scope_has_family(const struct scope *scope, size_t family)
+{
+    return (scope->config->redirect.address_count == 0 || scope->addresses[family]) &&
+           (scope->config->redirect.source_count == 0 || scope->sources[family]);
+}
 
 static int scope_init(struct scope *scope, struct ruleset *ruleset, const struct config *config,
                       struct error *error)
 {
+    scope->config = config;
     if (set_add_interfaces(ruleset, config, &scope->interfaces, error) < 0)
         return -1;
     for (size_t i = 0; i < FAMILIES; i++)
@@ -168,11 +172,16 @@ static int scope_init(struct scope *scope, struct ruleset *ruleset, const struct
         if (set_add_networks(ruleset, families[i].sources, config->redirect.sources,
                              config->redirect.source_count, &scope->sources[i], error) < 0)
             return -1;
-    return 0;
+    for (size_t i = 0; i < FAMILIES; i++)
+        if (scope_has_family(scope, i))
+            return 0;
+    return error_set(
+        error, EX_CONFIG,
+        "redirect.addresses and redirect.sources: one has IPv4 only and the other IPv6 only, "
+        "nothing would be redirected");
 }
 
-/* Connections of this family that are to be redirected. */
-static void rule_add_scope(struct ruleset_rule *rule, const struct scope *scope, size_t family)
+void rule_add_scope(struct ruleset_rule *rule, const struct scope *scope, size_t family)
 {
     rule_add_plain(rule, families[family].match);
     if (scope->interfaces)
@@ -181,50 +190,52 @@ static void rule_add_scope(struct ruleset_rule *rule, const struct scope *scope,
         rule_add_set(rule, families[family].source_match, scope->sources[family]->name);
     if (scope->addresses[family])
         rule_add_set(rule, families[family].address_match, scope->addresses[family]->name);
+}
+
+void rule_add_first_packet(struct ruleset_rule *rule)
+{
     rule_add_leased(rule, true);
     /* Made-up sources that the route lookup drops later: nobody's firewall does. */
     rule_add_plain(rule, RULESET_SADDR_REAL);
+}
+
+const struct ruleset_set *ruleset_add_missing(struct ruleset *ruleset, size_t family)
+{
+    struct ruleset_set *missing =
+        ruleset_add_set(ruleset, families[family].missing.name, families[family].missing.key,
+                        "who was redirected and has not arrived");
+
+    missing->timeout = true;
+    missing->size_max = RULESET_MISSING_MAX;
+    missing->timeout_ms = RULESET_MISSING_MS;
+    return missing;
 }
 
 static void chain_add_redirect(struct ruleset *ruleset, struct ruleset_chain *chain,
                                const struct config *config, const struct scope *scope,
                                size_t family)
 {
-    struct ruleset_set *missing =
-        ruleset_add_set(ruleset, families[family].missing.name, families[family].missing.key,
-                        "who was redirected and has not arrived");
+    const struct ruleset_set *missing = ruleset_add_missing(ruleset, family);
     struct ruleset_rule *rule = chain_add_rule(chain, NULL);
 
-    missing->timeout = true;
-    missing->size_max = RULESET_MISSING_MAX;
-    missing->timeout_ms = RULESET_MISSING_MS;
     /* A rule of its own: that the set is full must not keep anybody from being redirected. */
     rule_add_scope(rule, scope, family);
+    rule_add_first_packet(rule);
     rule_add_set(rule, families[family].add_source, missing->name);
 
     rule = chain_add_rule(chain, families[family].redirected);
     rule_add_scope(rule, scope, family);
+    rule_add_first_packet(rule);
     rule_add_redirect(rule, config);
 }
 
-static int ruleset_add_prerouting(struct ruleset *ruleset, struct ruleset_chain *chain,
-                                  const struct config *config, struct error *error)
+/* A family that a list leaves out is not redirected: it gets no rule. */
+static void chain_add_prerouting(struct ruleset *ruleset, struct ruleset_chain *chain,
+                                 const struct config *config, const struct scope *scope)
 {
-    struct scope scope;
-
-    if (scope_init(&scope, ruleset, config, error) < 0)
-        return -1;
-    /* A family that a list leaves out is not redirected: it gets no rule. */
     for (size_t i = 0; i < FAMILIES; i++)
-        if ((config->redirect.address_count == 0 || scope.addresses[i]) &&
-            (config->redirect.source_count == 0 || scope.sources[i]))
-            chain_add_redirect(ruleset, chain, config, &scope, i);
-    if (chain->rule_count == 0)
-        return error_set(
-            error, EX_CONFIG,
-            "redirect.addresses and redirect.sources: one has IPv4 only and the other IPv6 only, "
-            "nothing would be redirected");
-    return 0;
+        if (scope_has_family(scope, i))
+            chain_add_redirect(ruleset, chain, config, scope, i);
 }
 
 static void chain_add_output(struct ruleset_chain *chain, const struct config *config)
@@ -279,46 +290,62 @@ static void chain_add_arrived(const struct ruleset *ruleset, struct ruleset_chai
     }
 }
 
+static void add_redirect(struct ruleset *ruleset, const struct config *config,
+                         const struct scope *scope)
+{
+    struct ruleset_chain *chain;
+
+    chain = ruleset_add_chain(
+        ruleset,
+        (struct ruleset_chain){.name = RULESET_CHAIN_PREROUTING,
+                               .note = "new connections from outside, while there is a lease",
+                               .nat = true,
+                               .hook = RULESET_HOOK_PREROUTING,
+                               .priority = RULESET_PRIORITY_NAT});
+    chain_add_prerouting(ruleset, chain, config, scope);
+    chain = ruleset_add_chain(
+        ruleset, (struct ruleset_chain){
+                     .name = RULESET_CHAIN_OUTPUT,
+                     .note = config->redirect.local
+                                 ? "this host's own new connections, while there is a lease"
+                                 : "this host's own connections stay untouched but for the "
+                                   "self-check",
+                     .nat = true,
+                     .hook = RULESET_HOOK_OUTPUT,
+                     .priority = RULESET_PRIORITY_NAT});
+    chain_add_output(chain, config);
+    chain = ruleset_add_chain(
+        ruleset, (struct ruleset_chain){.name = RULESET_CHAIN_INPUT,
+                                        .note = "the responder is reached through the window only",
+                                        .hook = RULESET_HOOK_INPUT,
+                                        .priority = RULESET_PRIORITY_GUARD});
+    chain_add_guard(chain, config);
+    chain = ruleset_add_chain(
+        ruleset, (struct ruleset_chain){.name = RULESET_CHAIN_ARRIVED,
+                                        .note = "what the host's own filter let through",
+                                        .hook = RULESET_HOOK_INPUT,
+                                        .priority = RULESET_PRIORITY_ARRIVED});
+    chain_add_arrived(ruleset, chain, config);
+}
+
 int ruleset_init(struct ruleset *ruleset, const struct config *config, struct error *error)
 {
-    *ruleset = (struct ruleset){
-        .chains =
-            {
-                {.name = RULESET_CHAIN_PREROUTING,
-                 .note = "new connections from outside, while there is a lease",
-                 .nat = true,
-                 .hook = RULESET_HOOK_PREROUTING,
-                 .priority = PRIORITY_NAT},
-                {.name = RULESET_CHAIN_OUTPUT,
-                 .note = config->redirect.local
-                             ? "this host's own new connections, while there is a lease"
-                             : "this host's own connections stay untouched but for the self-check",
-                 .nat = true,
-                 .hook = RULESET_HOOK_OUTPUT,
-                 .priority = PRIORITY_NAT},
-                {.name = RULESET_CHAIN_INPUT,
-                 .note = "the responder is reached through the window only",
-                 .hook = RULESET_HOOK_INPUT,
-                 .priority = PRIORITY_GUARD},
-                {.name = RULESET_CHAIN_ARRIVED,
-                 .note = "what the host's own filter let through",
-                 .hook = RULESET_HOOK_INPUT,
-                 .priority = PRIORITY_ARRIVED},
-            },
-        .chain_count = 4,
-    };
+    struct scope scope;
+
+    *ruleset = (struct ruleset){0};
     ruleset_add_set(ruleset, RULESET_SET_PORTS, RULESET_KEY_PORT,
                     "the lease: the redirect is in force while the port is in here")
         ->timeout = true;
     ruleset_add_set(ruleset, RULESET_SET_PROBE, RULESET_KEY_PORT, "source ports of the self-check")
         ->timeout = true;
-    if (ruleset_add_prerouting(ruleset, &ruleset->chains[0], config, error) < 0) {
+    if (scope_init(&scope, ruleset, config, error) < 0) {
         ruleset_deinit(ruleset);
         return -1;
     }
-    chain_add_output(&ruleset->chains[1], config);
-    chain_add_guard(&ruleset->chains[2], config);
-    chain_add_arrived(ruleset, &ruleset->chains[3], config);
+    if (config->redirect.method == CONFIG_METHOD_TPROXY)
+        tproxy_add(ruleset, config, &scope);
+    else
+        add_redirect(ruleset, config, &scope);
     if (config->other_requests == CONFIG_OTHER_PASS)
         pass_add(ruleset, config);
     return 0;

@@ -14,11 +14,11 @@
  * set_netlink.c). Pure: no I/O.
  */
 
-#define RULESET_TIMEOUTS_MAX   2
-#define RULESET_SETS_MAX       11
-#define RULESET_CHAINS_MAX     6
-#define RULESET_RULES_MAX      8
-#define RULESET_STATEMENTS_MAX 11
+#define RULESET_TIMEOUTS_MAX   4
+#define RULESET_SETS_MAX       14
+#define RULESET_CHAINS_MAX     7
+#define RULESET_RULES_MAX      13
+#define RULESET_STATEMENTS_MAX 13
 #define RULESET_KEY_MAX        16 /* an IPv6 address; also IFNAMSIZ, the key of an interface set */
 
 enum ruleset_key {
@@ -31,11 +31,12 @@ enum ruleset_key {
     RULESET_KEYS
 };
 
-/* How long conntrack remembers an ended TCP connection: a second. */
+/* How long conntrack remembers what is over of a TCP connection, or has not begun: a second. */
 struct ruleset_timeout {
     const char *name;
     const char *note;
-    bool ipv6; /* else of IPv4 */
+    bool ipv6;      /* else of IPv4 */
+    bool beginning; /* one whose first packet nobody has answered; else one that has ended */
 };
 
 /* A range of keys, both ends included, in network order; the bytes behind the key are zero. */
@@ -62,6 +63,7 @@ enum ruleset_statement_type {
     RULESET_FAMILY4,
     RULESET_FAMILY6,
     RULESET_IIFNAME_IN,   /* set: of interfaces */
+    RULESET_LOOPBACK,     /* came in by lo */
     RULESET_NOT_LOOPBACK, /* came in by another interface than lo */
     RULESET_OUT_LOOPBACK, /* goes out by lo */
     RULESET_OUT_NOT_LOOPBACK,
@@ -72,24 +74,40 @@ enum ruleset_statement_type {
     RULESET_DADDR_LOCAL, /* the destination is an address of this host */
     RULESET_SADDR_LOCAL, /* the source is an address of this host */
     RULESET_SADDR_REAL,  /* the source is none of this host's, no group's, no network's */
-    RULESET_SPORT_IN,    /* set: of TCP ports */
-    RULESET_DPORT_IN,    /* set */
-    RULESET_DPORT,       /* port */
-    RULESET_SYN,         /* the first packet of a connection, and no other */
-    RULESET_NOT_SYN,     /* any other TCP packet */
-    RULESET_UPSTREAM,    /* comes from an upstream socket: see REDIRECT_PRIORITY */
+    RULESET_SOCKET4_IN,  /* set: of source addresses and TCP ports, each for its own family only */
+    RULESET_SOCKET6_IN,
+    RULESET_SPORT_IN,  /* set: of TCP ports */
+    RULESET_DPORT_IN,  /* set */
+    RULESET_DPORT,     /* port */
+    RULESET_NOT_DPORT, /* port: a TCP packet for any other */
+    RULESET_SYN,       /* the first packet of a connection, and no other */
+    RULESET_NOT_SYN,   /* any other TCP packet */
+    RULESET_ACK,       /* neither the first nor the last packet of a connection */
+    RULESET_UPSTREAM,  /* comes from an upstream socket: see REDIRECT_PRIORITY */
     RULESET_NOT_UPSTREAM,
     RULESET_CT_DNAT,     /* conntrack knows a rewritten destination */
     RULESET_CT_DNAT_NEW, /* the same, and this is the very packet that it was rewritten for */
     RULESET_CT_SNAT,     /* conntrack knows a rewritten source */
+    RULESET_CT_NOT_SNAT, /* of none, or of the source as it is */
     RULESET_CT_DPORT,    /* port: that the TCP connection was made to, whatever became of it */
     RULESET_ADD_SADDR4,  /* set; each of these four for its own family only. Adding to a full set */
     RULESET_ADD_SADDR6,  /* ends the rule */
     RULESET_DELETE_SADDR4,
     RULESET_DELETE_SADDR6,
-    RULESET_CT_TIMEOUT, /* set: not one, but a ruleset_timeout; for connections that begin */
+    RULESET_UPDATE_DPORT,   /* set: of TCP ports. This and the next two: there for the set's timeout
+                             */
+    RULESET_UPDATE_SOCKET4, /* from now on; adding to a full set ends the rule */
+    RULESET_UPDATE_SOCKET6, /* set: of source addresses and TCP ports, each for its own family only
+                             */
+    RULESET_CT_TIMEOUT,     /* set: not one, but a ruleset_timeout; for connections that begin */
     RULESET_COUNTER,
     RULESET_REDIRECT, /* port */
+    RULESET_TPROXY,   /* port: to whoever listens there, with the destination as it is. Who has a */
+    RULESET_TPROXY4,  /* connection already goes on to the next rule, and so does everybody when */
+    RULESET_TPROXY6,  /* nobody listens. 4 and 6 where the rule has matched a family */
+    RULESET_DNAT_SAME4, /* conntrack is told that the destination stays: no other DNAT changes it;
+                         */
+    RULESET_DNAT_SAME6, /* each for its own family only */
     RULESET_SNAT4, /* set: a map from source addresses and TCP ports to the new source address; */
     RULESET_SNAT6, /* each for its own family only. Who is not in it goes on to the next rule */
     RULESET_ACCEPT,
@@ -147,6 +165,11 @@ struct ruleset_chain {
 /* Who was redirected and has not arrived; only of families that are redirected. */
 #define RULESET_SET_MISSING4 "missing4"
 #define RULESET_SET_MISSING6 "missing6"
+/* Of tproxy only: who has just been redirected; only of families that are. */
+#define RULESET_SET_TAKEN4 "taken4"
+#define RULESET_SET_TAKEN6 "taken6"
+/* The redirected port, while there are more than these sets hold. */
+#define RULESET_SET_CROWDED "crowded"
 
 /* The pass: whose address each upstream socket speaks for. */
 #define RULESET_MAP_RELAY4 "relay4"
@@ -154,11 +177,21 @@ struct ruleset_chain {
 
 #define RULESET_TIMEOUT_PASSED4 "passed4"
 #define RULESET_TIMEOUT_PASSED6 "passed6"
+/* Of tproxy with the pass. */
+#define RULESET_TIMEOUT_TAKEN4 "taken4"
+#define RULESET_TIMEOUT_TAKEN6 "taken6"
 
 /* Bounds what a flood from made-up addresses can take: such a set is below a megabyte. */
 #define RULESET_MISSING_MAX 4096
 /* Longer than a visitor waits between the first attempts to connect, 1, 2, 4, 8 s. */
 #define RULESET_MISSING_MS 30000
+
+/* The same for those who have just been redirected: a set is below two megabytes. */
+#define RULESET_TAKEN_MAX 16384
+/* From a SYN cookie to the packet that brings it back, which may have to be sent again. */
+#define RULESET_TAKEN_MS 10000
+/* A port and those that have expired since the kernel's last sweep, a second ago at most. */
+#define RULESET_CROWDED_MAX 16
 
 #define RULESET_CHAIN_PREROUTING "prerouting"
 #define RULESET_CHAIN_OUTPUT     "output"
@@ -167,6 +200,8 @@ struct ruleset_chain {
 /* Of the pass only. */
 #define RULESET_CHAIN_POSTROUTING "postrouting"
 #define RULESET_CHAIN_CLOSED      "closed"
+/* Of tproxy with the pass only. */
+#define RULESET_CHAIN_KEPT "kept"
 
 struct ruleset {
     struct ruleset_timeout timeouts[RULESET_TIMEOUTS_MAX];

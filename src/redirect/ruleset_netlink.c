@@ -45,16 +45,22 @@ static void create_table(struct batch *batch, bool owner)
         nftnl_table_free(table);
 }
 
-/* ct timeout NAME { protocol tcp; l3proto L3PROTO; policy = { time_wait : 1, close : 1 } } */
+/* ct timeout NAME { protocol tcp; l3proto L3PROTO; policy = { time_wait : 1, close : 1 } }, or
+ * { syn_sent : 1 } */
 static void create_timeout(struct batch *batch, const struct ruleset_timeout *description)
 {
     /* In seconds; those that the policy does not name are what nft takes for them. */
-    static const uint32_t policy[NFTNL_CTTIMEOUT_TCP_MAX] = {
-        [NFTNL_CTTIMEOUT_TCP_SYN_SENT] = 120,       [NFTNL_CTTIMEOUT_TCP_SYN_RECV] = 60,
-        [NFTNL_CTTIMEOUT_TCP_ESTABLISHED] = 432000, [NFTNL_CTTIMEOUT_TCP_FIN_WAIT] = 120,
-        [NFTNL_CTTIMEOUT_TCP_CLOSE_WAIT] = 60,      [NFTNL_CTTIMEOUT_TCP_LAST_ACK] = 30,
-        [NFTNL_CTTIMEOUT_TCP_TIME_WAIT] = 1,        [NFTNL_CTTIMEOUT_TCP_CLOSE] = 1,
-        [NFTNL_CTTIMEOUT_TCP_SYN_SENT2] = 120,      [NFTNL_CTTIMEOUT_TCP_RETRANS] = 300,
+    const uint32_t policy[NFTNL_CTTIMEOUT_TCP_MAX] = {
+        [NFTNL_CTTIMEOUT_TCP_SYN_SENT] = description->beginning ? 1 : 120,
+        [NFTNL_CTTIMEOUT_TCP_SYN_RECV] = 60,
+        [NFTNL_CTTIMEOUT_TCP_ESTABLISHED] = 432000,
+        [NFTNL_CTTIMEOUT_TCP_FIN_WAIT] = 120,
+        [NFTNL_CTTIMEOUT_TCP_CLOSE_WAIT] = 60,
+        [NFTNL_CTTIMEOUT_TCP_LAST_ACK] = 30,
+        [NFTNL_CTTIMEOUT_TCP_TIME_WAIT] = description->beginning ? 120 : 1,
+        [NFTNL_CTTIMEOUT_TCP_CLOSE] = description->beginning ? 10 : 1,
+        [NFTNL_CTTIMEOUT_TCP_SYN_SENT2] = 120,
+        [NFTNL_CTTIMEOUT_TCP_RETRANS] = 300,
         [NFTNL_CTTIMEOUT_TCP_UNACK] = 300,
     };
     struct nftnl_obj *object = nftnl_obj_alloc();
@@ -119,15 +125,26 @@ static bool rule_set_comment(struct nftnl_rule *rule, const char *comment)
     return done;
 }
 
+/* What a kernel must have for it. */
+static const char *rule_modules(const struct ruleset_rule *rule)
+{
+    for (size_t i = 0; i < rule->statement_count; i++) {
+        enum ruleset_statement_type type = rule->statements[i].type;
+
+        if (type == RULESET_TPROXY || type == RULESET_TPROXY4 || type == RULESET_TPROXY6)
+            return "nft_tproxy, nf_tproxy_ipv4, nf_tproxy_ipv6, nft_fib_inet; or set "
+                   "redirect.method to redirect";
+    }
+    return "nft_fib_inet, nft_redir, nft_ct, nft_nat, nft_objref, nf_conntrack";
+}
+
 static void create_rule(struct batch *batch, const char *chain,
                         const struct ruleset_rule *description)
 {
     struct nftnl_rule *rule = nftnl_rule_alloc();
     struct nlmsghdr *header = batch_begin_message(
         batch, NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, BATCH_ROOM,
-        (struct batch_object){
-            "rule of chain", chain,
-            "nft_fib_inet, nft_redir, nft_ct, nft_nat, nft_objref, nf_conntrack"});
+        (struct batch_object){"rule of chain", chain, rule_modules(description)});
 
     if (rule && header && expression_add_all(rule, description) &&
         (!description->comment || rule_set_comment(rule, description->comment))) {

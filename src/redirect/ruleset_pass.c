@@ -46,7 +46,7 @@ static const struct family families[FAMILIES] = {
     },
 };
 
-static_assert(FAMILIES == RULESET_TIMEOUTS_MAX, "a timeout for each family");
+static_assert(2 * FAMILIES == RULESET_TIMEOUTS_MAX, "two timeouts for each family");
 
 /* A rule for upstream sockets; what others send leaves it at once. */
 static struct ruleset_rule *add_upstream(struct ruleset_chain *chain, const char *comment)

@@ -41,16 +41,19 @@ static void connection_set_peer(struct connection *connection, const struct sock
     }
 }
 
-/* The kernel redirects this host's own connections to the loopback address, and nobody else's. */
-static bool socket_is_loopback(int fd)
+/* This host's own, and nobody else's, are redirected to the loopback address, or come from the very
+ * address that they go to. */
+static bool connection_is_own(const struct connection *connection)
 {
     struct sockaddr_storage local = {0};
     struct connection here = {0};
     socklen_t length = sizeof(local);
 
-    if (getsockname(fd, (struct sockaddr *)&local, &length) < 0)
+    if (getsockname(connection->fd, (struct sockaddr *)&local, &length) < 0)
         return false;
     connection_set_peer(&here, &local);
+    if (IN6_ARE_ADDR_EQUAL(&here.address, &connection->address))
+        return true;
     if (IN6_IS_ADDR_V4MAPPED(&here.address))
         return here.address.s6_addr[12] == 127;
     return IN6_IS_ADDR_LOOPBACK(&here.address);
@@ -68,8 +71,8 @@ struct connection *connections_add(struct connections *connections, int fd,
     connection->source = SOURCE_CONNECTION;
     connection->fd = fd;
     connection->deadline_ms = deadline_ms;
-    connection->loopback = socket_is_loopback(fd);
     connection_set_peer(connection, peer);
+    connection->loopback = connection_is_own(connection);
     DL_APPEND(connections->all, connection);
     connections->count++;
     return connection;

@@ -73,7 +73,8 @@ static void test_armed(void **state)
 static void test_open_with_everything(void **state)
 {
     (void)state;
-    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"config\":\"/e/w.yaml\","
+    check("{\"version\":1,\"running\":true,\"pid\":7,\"mode\":\"sidecar\",\"method\":\"tproxy\","
+          "\"config\":\"/e/w.yaml\","
           "\"state\":\"open\",\"owned_table\":false,\"responder\":\"ready\","
           "\"trouble\":\"redirected connections do not arrive\","
           "\"window\":{\"open_ms\":12000,\"limit_in_ms\":3588000,\"lease_ms\":5000,"
@@ -96,7 +97,7 @@ static void test_open_with_everything(void **state)
           "this window: tokens 2, validations 3, visitors passed to production 1, other requests "
           "turned away 4, connections redirected 7, let through by this host's filter 6\n"
           "passing: 2 visitors are connected to production through the responder\n"
-          "keeper pid 7, sidecar mode, configuration /e/w.yaml; responder ready\n"
+          "keeper pid 7, sidecar mode, tproxy, configuration /e/w.yaml; responder ready\n"
           "this kernel has no owned tables: should the keeper be killed, the lease alone ends a "
           "window\n"
           "so far: windows 3, tokens 5, validations 12 from addresses 5, visitors passed to "

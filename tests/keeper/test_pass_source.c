@@ -184,6 +184,47 @@ static void never_the_visitors_own(void **state)
     }
 }
 
+/* With tproxy the visitor's port is taken: another, of those that systems leave alone, and then of
+ * all. */
+static void never_a_taken_port(void **state)
+{
+    struct pass_visitor visitor = visitor_of("198.51.100.7", "192.0.2.1");
+    struct pass_sources sources;
+    unsigned int quiet = 0, others = 0;
+
+    (void)state;
+    start_usual(&sources);
+    visitor.port_is_taken = true;
+    for (unsigned int visit = 0; visit < 70000; visit++)
+        for (unsigned int attempt = 0; attempt < PASS_SOURCE_TRIES; attempt += 13) {
+            union pass_address found;
+
+            pass_address_set_port(&visitor.from, (uint16_t)(visit % 64512 + 1024));
+            if (!pass_sources_find(&sources, &visitor, attempt, NOW_MS, &found))
+                continue;
+            uint16_t port = pass_address_port(&found);
+            assert_int_not_equal(port, pass_address_port(&visitor.from));
+            assert_true(port >= 1024);
+            if (attempt == 0)
+                assert_in_range(port, 10240, 32767);
+            *(port >= 10240 && port < 32768 ? &quiet : &others) += 1;
+        }
+    assert_true(quiet > 0 && others > 0);
+}
+
+/* What is of one link is reached from its own address only. */
+static void of_one_link(void **state)
+{
+    struct pass_visitor visitor = visitor_of("fe80::7", "fe80::1");
+    struct pass_sources sources;
+
+    (void)state;
+    start_usual(&sources);
+    FIRST(&sources, &visitor, NOW_MS, "fe80::1");
+    note(&sources, REDIRECT_IPV6, 1, 0);
+    FIRST(&sources, &visitor, NOW_MS, "fe80::1");
+}
+
 /* Nowhere to go from: production is at the visitor's own address, and all else leads elsewhere. */
 static void none_at_all(void **state)
 {
@@ -317,6 +358,8 @@ int main(void)
         cmocka_unit_test(order_of_addresses),
         cmocka_unit_test(distrust),
         cmocka_unit_test(never_the_visitors_own),
+        cmocka_unit_test(never_a_taken_port),
+        cmocka_unit_test(of_one_link),
         cmocka_unit_test(none_at_all),
         cmocka_unit_test(loopback_addresses),
         cmocka_unit_test(ports),

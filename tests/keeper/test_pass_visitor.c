@@ -140,6 +140,23 @@ static void one_to_another_port(void **state)
     disconnect(&connection);
 }
 
+/* It has the port that tproxy leaves as it is, but no listener of the keeper's made it. */
+static void one_of_productions(void **state)
+{
+    const sa_family_t families[] = {AF_INET, AF_INET6};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct connection connection;
+
+        connect_directly(&connection, families[i]);
+        connection.config.redirect.port = connection.config.responder.port;
+        connection.config.responder.port++;
+        assert_int_equal(read_visitor(connection.accepted, &connection.config), EPROTO);
+        disconnect(&connection);
+    }
+}
+
 static void one_that_is_gone(void **state)
 {
     const struct linger reset = {.l_onoff = 1};
@@ -221,6 +238,7 @@ int main(void)
         cmocka_unit_test(one_that_was_not_redirected),
         cmocka_unit_test(this_hosts_own),
         cmocka_unit_test(one_to_another_port),
+        cmocka_unit_test(one_of_productions),
         cmocka_unit_test(one_that_is_gone),
         cmocka_unit_test(no_tcp_at_all),
         cmocka_unit_test(addresses),

@@ -114,7 +114,9 @@ static void test_is_what_the_text_says(void **state)
             free(loaded);
             installed = list_expressions("wicket");
             loaded = list_expressions("other");
-            assert_non_null(strstr(installed, "\n  [ redir proto_min reg 1"));
+            assert_non_null(strstr(installed, config.redirect.method == CONFIG_METHOD_TPROXY
+                                                  ? "\n  [ tproxy "
+                                                  : "\n  [ redir proto_min reg 1"));
             assert_string_equal(installed, loaded);
             free(installed);
             free(loaded);

@@ -458,5 +458,8 @@ int main(void)
         LAB_TEST(test_competing_dnat),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("redirect", tests, NULL, NULL);
+
+    sample_method = CONFIG_METHOD_TPROXY;
+    return failed + cmocka_run_group_tests_name("tproxy", tests, NULL, NULL);
 }

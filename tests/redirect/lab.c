@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lab.h"
+#include "sample.h"
 #include "unit.h"
 
 #define PATIENCE_MS 2000
@@ -96,6 +97,13 @@ int lab_socket(const struct lab *lab, enum lab_place place, int domain, int type
     enter(lab->namespaces[LAB_HOST]);
     assert_true(fd >= 0);
     return fd;
+}
+
+void lab_be_transparent(int fd)
+{
+    const int on = 1;
+
+    assert_int_equal(setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on)), 0);
 }
 
 static int listen_on(const struct lab *lab, enum lab_place place, uint16_t port)
@@ -223,6 +231,8 @@ int lab_setup(void **state)
     assert_true(lab_shell(command));
     lab.production = listen_on(&lab, LAB_HOST, LAB_PRODUCTION);
     lab.responder = listen_on(&lab, LAB_HOST, LAB_RESPONDER);
+    if (sample_method == CONFIG_METHOD_TPROXY)
+        lab_be_transparent(lab.responder);
     lab.inside = listen_on(&lab, LAB_INSIDE, LAB_PRODUCTION);
     wait_for_ways(&lab);
     *state = &lab;

@@ -32,7 +32,8 @@ struct lab {
     int production, responder, inside; /* listening sockets */
 };
 
-/* For cmocka's setup and teardown; *state is the lab. */
+/* For cmocka's setup and teardown; *state is the lab. The responder's listener is as sample_method
+ * wants it. */
 int lab_setup(void **state);
 int lab_teardown(void **state);
 
@@ -50,6 +51,9 @@ socklen_t lab_parse(struct sockaddr_storage *out, const char *address, uint16_t 
 /* A connection that is under way, non-blocking. source_port 0: any. */
 int lab_connect(const struct lab *lab, enum lab_place from, const char *address, uint16_t port,
                 uint16_t source_port);
+
+/* Whatever its address is, of this host or not: a server's. */
+void lab_be_transparent(int fd);
 
 /* Connects, and returns the port of the server that got the connection: LAB_PRODUCTION,
  * LAB_RESPONDER, or 0 when it was the one inside. Fails the test after two seconds. */

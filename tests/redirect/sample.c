@@ -24,13 +24,28 @@ const struct sample samples[] = {
     {.name = "not-found", .other = CONFIG_OTHER_NOT_FOUND},
     {.name = "not-found-everything", EVERYTHING, .other = CONFIG_OTHER_NOT_FOUND},
     {.name = "not-found-local", .local = true, .other = CONFIG_OTHER_NOT_FOUND},
+    {.name = "tproxy", .method = CONFIG_METHOD_TPROXY},
+    {.name = "tproxy-everything", EVERYTHING, .method = CONFIG_METHOD_TPROXY},
+    {.name = "tproxy-local", .local = true, .method = CONFIG_METHOD_TPROXY},
+    {.name = "tproxy-not-found", .method = CONFIG_METHOD_TPROXY, .other = CONFIG_OTHER_NOT_FOUND},
+    {.name = "tproxy-not-found-sources6",
+     .sources = "2001:db8:1::/48",
+     .method = CONFIG_METHOD_TPROXY,
+     .other = CONFIG_OTHER_NOT_FOUND},
+    {.name = "tproxy-not-found-local",
+     .local = true,
+     .method = CONFIG_METHOD_TPROXY,
+     .other = CONFIG_OTHER_NOT_FOUND},
     {.name = "many", .sources = "203.0.113.0/24", .many = 6000},
 };
 const size_t sample_count = sizeof(samples) / sizeof(samples[0]);
 
+enum config_method sample_method = CONFIG_METHOD_REDIRECT;
+
 void sample_defaults(struct config *config)
 {
     *config = (struct config){0};
+    config->redirect.method = sample_method;
     config->responder.port = 8402;
     config->redirect.port = 80;
     config->window.lease_ms = 5000;
@@ -100,6 +115,8 @@ void sample_config(struct config *config, const struct sample *sample)
 {
     sample_defaults(config);
     config->redirect.local = sample->local;
+    if (sample->method == CONFIG_METHOD_TPROXY)
+        config->redirect.method = sample->method;
     config->other_requests = sample->other;
     each_word(config, sample->interfaces, add_interface);
     each_word(config, sample->addresses, add_address);

@@ -11,11 +11,15 @@ struct sample {
     const char *sources;
     size_t many; /* so many sources more, half of them IPv6 */
     bool local;
+    enum config_method method;        /* redirect unless given */
     enum config_other_requests other; /* pass unless given */
 };
 
 extern const struct sample samples[];
 extern const size_t sample_count;
+
+/* What sample_defaults gives; redirect unless a test says otherwise. */
+extern enum config_method sample_method;
 
 /* What a keeper has by default: 80 to 8402, a lease of 5 s. */
 void sample_defaults(struct config *config);

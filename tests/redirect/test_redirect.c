@@ -14,6 +14,8 @@
 #include <linux/netfilter/nfnetlink.h>
 
 #include "redirect/redirect.h"
+#include "redirect/ruleset.h"
+#include "redirect/ruleset_netlink.h"
 #include "redirect/transport.h"
 #include "sample.h"
 #include "unit.h"
@@ -164,6 +166,38 @@ static void test_kernel_without_owned_tables(void **state)
 }
 
 /* The same errors of something else are no such sign. */
+/* A kernel without nft_tproxy: the error of a rule says what it lacks, and what else to do. */
+static void test_modules_of_a_rule(void **state)
+{
+    (void)state;
+    for (int tproxy = 0; tproxy < 2; tproxy++) {
+        struct sample sample = {.method = tproxy ? CONFIG_METHOD_TPROXY : CONFIG_METHOD_REDIRECT};
+        struct ruleset ruleset;
+        struct config config;
+        struct batch batch;
+        size_t named = 0;
+
+        sample_config(&config, &sample);
+        assert_int_equal(ruleset_init(&ruleset, &config, NULL), 0);
+        batch_init(&batch, BATCH_ATOMIC);
+        ruleset_netlink_create(&batch, &ruleset, true);
+        for (size_t i = 0; i < batch.count; i++) {
+            const struct batch_object *object = &batch.objects[i];
+
+            if (!object->modules || !strstr(object->modules, "nft_tproxy"))
+                continue;
+            assert_string_equal(object->kind, "rule of chain");
+            assert_string_equal(object->name, RULESET_CHAIN_PREROUTING);
+            assert_non_null(strstr(object->modules, "set redirect.method to redirect"));
+            named++;
+        }
+        assert_int_equal(named, tproxy ? 8 : 0);
+        batch_deinit(&batch);
+        ruleset_deinit(&ruleset);
+        sample_free(&config);
+    }
+}
+
 static void test_other_refusals(void **state)
 {
     static const struct step cases[][1] = {
@@ -301,6 +335,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_kernel_without_owned_tables),
         cmocka_unit_test(test_other_refusals),
+        cmocka_unit_test(test_modules_of_a_rule),
         cmocka_unit_test(test_table_comes_and_goes),
         cmocka_unit_test(test_table_never_settles),
         cmocka_unit_test(test_owners),

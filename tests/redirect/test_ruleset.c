@@ -452,6 +452,92 @@ static void test_next_key(void **state)
     assert_true(ruleset_key_next(out, key, RULESET_KEY_IPV6));
 }
 
+#define TPROXY .method = CONFIG_METHOD_TPROXY
+
+static bool is_tproxy(const struct ruleset_rule *rule)
+{
+    return rule_has(rule, RULESET_TPROXY) || rule_has(rule, RULESET_TPROXY4) ||
+           rule_has(rule, RULESET_TPROXY6);
+}
+
+/* Whatever is handed to the responder is this host's, and begins a connection or ends a handshake
+ * that nobody else has; and never an upstream socket's. */
+static void test_tproxy_takes_what_redirect_does(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sample_count; i++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config, samples[i]);
+        bool any = false;
+        for (size_t c = 0; c < ruleset.chain_count; c++)
+            for (size_t r = 0; r < ruleset.chains[c].rule_count; r++) {
+                const struct ruleset_rule *rule = &ruleset.chains[c].rules[r];
+
+                if (!is_tproxy(rule))
+                    continue;
+                any = true;
+                assert_int_equal(c, 0);
+                assert_true(rule_has(rule, RULESET_DADDR_LOCAL));
+                assert_true(rule_has(rule, RULESET_SYN) || rule_has(rule, RULESET_ACK));
+                assert_true(rule_has(rule, RULESET_LOOPBACK) !=
+                            rule_has(rule, RULESET_NOT_LOOPBACK));
+                if (rule_has(rule, RULESET_SYN))
+                    assert_true(rule_has(rule, RULESET_DPORT_IN));
+                if (rule_has(rule, RULESET_LOOPBACK))
+                    assert_true(rule_has(rule, RULESET_SPORT_IN) ||
+                                rule_has(rule, RULESET_NOT_UPSTREAM) ||
+                                config.other_requests != CONFIG_OTHER_PASS);
+            }
+        assert_int_equal(any, config.redirect.method == CONFIG_METHOD_TPROXY);
+        deinit(&ruleset, &config);
+    }
+}
+
+static void test_tproxy_comes_after_every_dnat(void **state)
+{
+    struct ruleset ruleset;
+    struct config config;
+
+    (void)state;
+    init(&ruleset, &config, (struct sample){TPROXY});
+    assert_string_equal(ruleset.chains[0].name, RULESET_CHAIN_PREROUTING);
+    assert_false(ruleset.chains[0].nat);
+    assert_true(ruleset.chains[0].priority > -100);
+    assert_string_equal(ruleset.chains[1].name, RULESET_CHAIN_KEPT);
+    assert_true(ruleset.chains[1].nat);
+    assert_true(ruleset.chains[1].priority < -100);
+    deinit(&ruleset, &config);
+}
+
+/* Nothing of it follows connections, and nothing wakes what does. */
+static void test_tproxy_without_the_pass_tracks_nobody(void **state)
+{
+    static const enum ruleset_statement_type tracking[] = {
+        RULESET_CT_DNAT,    RULESET_CT_DNAT_NEW, RULESET_CT_SNAT,    RULESET_CT_DPORT,
+        RULESET_CT_TIMEOUT, RULESET_REDIRECT,    RULESET_DNAT_SAME4, RULESET_DNAT_SAME6,
+        RULESET_SNAT4,      RULESET_SNAT6,
+    };
+
+    (void)state;
+    for (int local = 0; local < 2; local++) {
+        struct ruleset ruleset;
+        struct config config;
+
+        init(&ruleset, &config,
+             (struct sample){TPROXY, .local = local, .other = CONFIG_OTHER_HTTPS});
+        assert_int_equal(ruleset.timeout_count, 0);
+        for (size_t c = 0; c < ruleset.chain_count; c++) {
+            assert_false(ruleset.chains[c].nat);
+            for (size_t r = 0; r < ruleset.chains[c].rule_count; r++)
+                for (size_t t = 0; t < sizeof(tracking) / sizeof(tracking[0]); t++)
+                    assert_false(rule_has(&ruleset.chains[c].rules[r], tracking[t]));
+        }
+        deinit(&ruleset, &config);
+    }
+}
+
 static void test_deinit_twice(void **state)
 {
     struct ruleset ruleset;
@@ -482,6 +568,9 @@ int main(void)
         cmocka_unit_test(test_relay_maps),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_next_key),
+        cmocka_unit_test(test_tproxy_takes_what_redirect_does),
+        cmocka_unit_test(test_tproxy_comes_after_every_dnat),
+        cmocka_unit_test(test_tproxy_without_the_pass_tracks_nobody),
         cmocka_unit_test(test_deinit_twice),
     };
 

@@ -272,17 +272,27 @@ void harness_wait_connections(struct harness *harness, unsigned count)
 
 int harness_connect_to(const struct harness *harness, const char *address)
 {
-    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(harness->port)};
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(harness->port6)};
-    bool is_v4 = inet_pton(AF_INET, address, &v4.sin_addr) == 1;
+    bool is_v4 = strchr(address, ':') == NULL;
+    bool own = strncmp(address, "127.", 4) == 0 || strcmp(address, "::1") == 0;
+    const char *to = own ? address : is_v4 ? "192.0.2.9" : "2001:db8::9";
+    struct sockaddr_in from4 = {.sin_family = AF_INET}, to4 = from4;
+    struct sockaddr_in6 from6 = {.sin6_family = AF_INET6}, to6 = from6;
     int fd = socket(is_v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    assert_true(is_v4 || inet_pton(AF_INET6, address, &v6.sin6_addr) == 1);
-    if (is_v4)
-        assert_int_equal(connect(fd, (struct sockaddr *)&v4, sizeof(v4)), 0);
-    else
-        assert_int_equal(connect(fd, (struct sockaddr *)&v6, sizeof(v6)), 0);
+    if (is_v4) {
+        assert_int_equal(inet_pton(AF_INET, address, &from4.sin_addr), 1);
+        assert_int_equal(inet_pton(AF_INET, to, &to4.sin_addr), 1);
+        to4.sin_port = htons(harness->port);
+        assert_int_equal(bind(fd, (struct sockaddr *)&from4, sizeof(from4)), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&to4, sizeof(to4)), 0);
+    } else {
+        assert_int_equal(inet_pton(AF_INET6, address, &from6.sin6_addr), 1);
+        assert_int_equal(inet_pton(AF_INET6, to, &to6.sin6_addr), 1);
+        to6.sin6_port = htons(harness->port6);
+        assert_int_equal(bind(fd, (struct sockaddr *)&from6, sizeof(from6)), 0);
+        assert_int_equal(connect(fd, (struct sockaddr *)&to6, sizeof(to6)), 0);
+    }
     return fd;
 }
 

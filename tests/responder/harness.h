@@ -65,6 +65,8 @@ unsigned long harness_ticks(const struct harness *harness);
 /* Waits until it has so many connections, passed ones too. */
 void harness_wait_connections(struct harness *harness, unsigned count);
 
+/* From this address: a loopback one to itself, as this host does, and any other to 192.0.2.9 or
+ * 2001:db8::9, as from outside. */
 int harness_connect_to(const struct harness *harness, const char *address);
 int harness_connect(const struct harness *harness);
 int harness_connect6(const struct harness *harness);

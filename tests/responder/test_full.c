@@ -41,7 +41,9 @@ static int setup(void **state)
     if (setgroups(2, (const gid_t[]){1, 2}) != 0)
         return -1;
     if (system("ip link set lo up && ip address add 192.0.2.1/32 dev lo && "
-               "ip address add 2001:db8::1/128 dev lo nodad") != 0)
+               "ip address add 192.0.2.9/32 dev lo && "
+               "ip address add 2001:db8::1/128 dev lo nodad && "
+               "ip address add 2001:db8::9/128 dev lo nodad") != 0)
         return -1;
     return mkdtemp(root) ? 0 : -1;
 }
@@ -227,6 +229,13 @@ static void test_counters(void **state)
     assert_int_equal(inet_pton(AF_INET6, "2001:db8::1", &v6), 1);
     assert_memory_equal(message.validation.address, &v6, 16);
     request_from(&harness, "127.0.0.2", GET("t"));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_int_equal(message.validation.loopback, 1);
+    /* So is what comes from where it goes to, as a self-check does under tproxy. */
+    request_from(&harness, "192.0.2.9", GET("t"));
+    harness_expect(&harness, LINK_VALIDATION, &message);
+    assert_int_equal(message.validation.loopback, 1);
+    request_from(&harness, "2001:db8::9", GET("t"));
     harness_expect(&harness, LINK_VALIDATION, &message);
     assert_int_equal(message.validation.loopback, 1);
     request_from(&harness, "192.0.2.1", "HEAD " PATH("t") " HTTP/1.0\r\n\r\n");
