@@ -257,6 +257,24 @@ def test_an_unnumbered_uplink(lab, production, wicket):
     assert "redirect.method: tproxy" in found["mend"]
 
 
+def test_tproxy(lab, production, wicket):
+    """The other method needs no address where a connection comes in, and the rules for port 80 go on."""
+    anycast = "10.99.7.7"
+    lab.host.ip(
+        f"addr del {HOST4}/24 dev wire",
+        f"addr add {anycast}/32 dev lo",
+        "route add default dev wire",
+    )
+    wicket.configure("redirect:\n  method: tproxy\n")
+    rules = f"ip saddr {VISITORS4[0]} drop; tcp dport 80 accept"
+    lab.host.nft(NFTABLES.format(rules=rules))
+    assert_good(check(wicket))
+    lab.host.nft("flush chain inet filter input")
+    found = check(wicket)["findings"][0]
+    assert found["text"].startswith("inet filter input, its policy drops")
+    assert found["mend"] == "nft insert rule inet filter input tcp dport 80 accept"
+
+
 def test_narrow_rules(lab, production, wicket, uplink):
     """Who may not reach port 80 gets there through a window, if redirected connections are let in."""
     lab.host.nft(NFTABLES.format(rules=f"ip saddr {VISITORS4[0]} tcp dport 80 accept; {ADMITTING}"))
