@@ -13,6 +13,7 @@ PROGRAMS = {
     "wicket-keeper": "libexec/wicket-keeper",
     "wicket-ledger": "libexec/wicket-ledger",
     "wicket-responder": "libexec/wicket-responder",
+    "wicket-check": "libexec/wicket-check",
 }
 
 
@@ -91,6 +92,7 @@ def test_not_set_user_id(program):
             | {"libnettle"},
         ),
         ("wicket-ledger", {"libcap", "libseccomp", "libc"}),
+        ("wicket-check", {"libnftnl", "libmnl", "libyaml-0", "libjansson", "libc"}),
         ("wicket-responder", {"libmicrohttpd", "libcap", "libseccomp", "libc"}),
     ],
 )
@@ -146,7 +148,8 @@ def test_version_says_nothing_else(program):
 def test_version_and_help(wicket):
     assert re.fullmatch(r"wicket \d+\.\d+\.\d+\n", wicket.run("--version").stdout)
     text = wicket.run("--help").stdout
-    for command in ("run", "hook", "add", "remove", "open", "close", "status", "ruleset", "serve"):
+    commands = "run hook add remove open close status ruleset check serve"
+    for command in commands.split():
         assert re.search(rf"^  {command}\b", text, re.MULTILINE)
         assert wicket.run(command, "--help").stdout.startswith("usage: wicket")
     assert wicket.run("no-such-command", check=False).returncode == 64

@@ -114,6 +114,64 @@ def test_iptables(lab, production, wicket, uplink, flavour):
     assert_good(check(wicket))
 
 
+def own_copy(host, path):
+    """A directory of the machine that this host may write to."""
+    host.run("cp", "-a", path, "/var/tmp/copy")
+    host.run("mount", "--bind", "/var/tmp/copy", path)
+
+
+def test_ufw(lab, production, wicket, uplink):
+    own_copy(lab.host, "/etc/ufw")
+    lab.host.run("ufw", "allow", "80/tcp")
+    lab.host.run("ufw", "--force", "enable")
+    findings = check(wicket)["findings"]
+    assert [line["scope"] for line in findings] == ["IPv4 by wire", "IPv6 by wire"]
+    assert all("filter INPUT, its policy drops" in line["text"] for line in findings)
+    assert {line["mend"] for line in findings} == {"ufw allow 8402/tcp"}
+    mend(lab, findings[0]["mend"])
+    assert_good(check(wicket))
+
+
+BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path=/run/bus</listen>
+  <servicedir>/mnt/services</servicedir>
+  <policy context="default">
+    <allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/>
+  </policy>
+</busconfig>
+"""
+FIREWALLD = "org.fedoraproject.FirewallD1"
+
+
+def test_firewalld(lab, production, wicket, uplink):
+    """Started by a bus of its own, which waits until it is there."""
+    own_copy(lab.host, "/etc/firewalld")
+    (lab.directory / "bus.conf").write_text(BUS)
+    (lab.directory / "services").mkdir()
+    (lab.directory / "services" / f"{FIREWALLD}.service").write_text(
+        f"[D-BUS Service]\nName={FIREWALLD}\nExec=/usr/sbin/firewalld --nofork --nopid\n"
+    )
+    bus = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/run/bus"}
+    daemon = lab.host.start(
+        "dbus-daemon", "--config-file=/mnt/bus.conf", "--nofork", "--print-address", environment=bus
+    )
+    daemon.output.wait_for("unix:")
+    lab.host.run(
+        *("dbus-send", "--system", "--print-reply", "--reply-timeout=60000"),
+        *(f"--dest={FIREWALLD}", "/", "org.freedesktop.DBus.Peer.Ping"),
+        environment=bus,
+    )
+    # It lets in whatever was redirected, by whomever; who may not reach port 80 comes in so too.
+    findings = check(wicket)["findings"]
+    assert findings
+    assert all(line["text"].startswith("inet firewalld filter_IN") for line in findings)
+    assert all("reach production through a window" in line["text"] for line in findings)
+    lab.host.run("firewall-cmd", "--add-service=http", environment=bus)
+    assert_good(check(wicket))
+
+
 def test_docker(make_lab):
     """A container behind a drop policy: its visitors never see the input hook, which the redirected
     do; and its own rules reach it from this host too."""
@@ -199,6 +257,24 @@ def test_an_unnumbered_uplink(lab, production, wicket):
     assert "redirect.method: tproxy" in found["mend"]
 
 
+def test_tproxy(lab, production, wicket):
+    """The other method needs no address where a connection comes in, and the rules for port 80 go on."""
+    anycast = "10.99.7.7"
+    lab.host.ip(
+        f"addr del {HOST4}/24 dev wire",
+        f"addr add {anycast}/32 dev lo",
+        "route add default dev wire",
+    )
+    wicket.configure("redirect:\n  method: tproxy\n")
+    rules = f"ip saddr {VISITORS4[0]} drop; tcp dport 80 accept"
+    lab.host.nft(NFTABLES.format(rules=rules))
+    assert_good(check(wicket))
+    lab.host.nft("flush chain inet filter input")
+    found = check(wicket)["findings"][0]
+    assert found["text"].startswith("inet filter input, its policy drops")
+    assert found["mend"] == "nft insert rule inet filter input tcp dport 80 accept"
+
+
 def test_narrow_rules(lab, production, wicket, uplink):
     """Who may not reach port 80 gets there through a window, if redirected connections are let in."""
     lab.host.nft(NFTABLES.format(rules=f"ip saddr {VISITORS4[0]} tcp dport 80 accept; {ADMITTING}"))
@@ -213,6 +289,137 @@ def test_narrow_rules(lab, production, wicket, uplink):
     document = check(wicket)
     assert_good(document)
     assert any("they reach the responder" in line["text"] for line in document["notes"])
+
+
+# What people's rules look like, and what redirected connections make of them: None is good.
+SHAPES = {
+    "the template of nftables' wiki": (
+        """
+        chain four { icmp type echo-request limit rate 5/second accept
+        }
+        chain six { icmpv6 type { nd-neighbor-solicit, nd-router-advert, nd-neighbor-advert } accept
+        }
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state vmap { established : accept, related : accept, invalid : drop }
+            iifname lo accept
+            meta protocol vmap { ip : jump four, ip6 : jump six }
+            tcp dport { 22, 80, 443 } accept
+        }
+        """,
+        "its policy",
+    ),
+    "a range that has both ports": (
+        """
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            tcp dport { 22, 80-9000 } accept
+        }
+        """,
+        None,
+    ),
+    "what was redirected, by its first port": (
+        """
+        chain input {
+            type filter hook input priority 0; policy drop;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            meta l4proto tcp ct original proto-dst 80 tcp dport { 80, 8402 } accept
+        }
+        """,
+        None,
+    ),
+    "pairs of addresses and ports": (
+        """
+        set pairs { type ipv4_addr . inet_service; flags interval
+            elements = { 192.0.2.0/24 . 8000-9000, 198.51.100.0/24 . 443 } }
+        chain input {
+            type filter hook input priority 0;
+            ip saddr . tcp dport @pairs drop
+        }
+        """,
+        None,
+    ),
+    "a rest that goes to a chain of its own": (
+        """
+        chain rest { limit rate 3/minute log prefix "rest "
+            counter
+            reject with icmpx type admin-prohibited
+        }
+        chain input {
+            type filter hook input priority 0;
+            ct state established,related accept
+            iif lo accept
+            meta l4proto { icmp, ipv6-icmp } accept
+            tcp dport vmap { 80 : accept, 443 : accept }
+            goto rest
+        }
+        """,
+        "rest rule",
+    ),
+    "marks": (
+        """
+        chain marking { type filter hook prerouting priority -150;
+            iifname wire tcp dport 80 meta mark set 0x10
+        }
+        chain input {
+            type filter hook input priority 0;
+            iif lo accept
+            meta l4proto ipv6-icmp accept
+            meta mark & 0xf0 == 0x10 accept
+            ct state new drop
+        }
+        """,
+        None,
+    ),
+    "a limit": (
+        """
+        chain input {
+            type filter hook input priority 0;
+            iif lo accept
+            tcp dport 80 ct state new limit rate over 50/second drop
+        }
+        """,
+        None,
+    ),
+    "the way back": (
+        """
+        chain back { type filter hook prerouting priority -300;
+            meta nfproto ipv6 fib saddr . iif oif missing drop
+        }
+        """,
+        None,
+    ),
+    "other ports alone": (
+        """
+        chain input {
+            type filter hook input priority 0;
+            ct state established accept
+            iif lo accept
+            tcp dport { 25, 8000-8401, 8403-9000 } drop
+            tcp dport != { 80, 8402 } drop
+            tcp sport < 1024 drop
+        }
+        """,
+        None,
+    ),
+}
+
+
+def test_shapes(lab, production, wicket, uplink):
+    said = {}
+    for name, (rules, _) in SHAPES.items():
+        lab.host.nft(f"table inet shape\ndelete table inet shape\ntable inet shape {{{rules}}}\n")
+        said[name] = texts(check(wicket)["findings"])
+    for name, (_, part) in SHAPES.items():
+        if part is None:
+            assert said[name] == [], name
+        else:
+            assert len(said[name]) == 1 and part in said[name][0], (name, said[name])
 
 
 BANS = """
@@ -333,6 +540,28 @@ def test_configuration(lab, production, wicket):
     assert len(findings) == 2
     assert "wicket.yaml:2:9: redirect.port" in findings[0]["text"]
     assert "wicket.yaml:4:3" in findings[1]["text"]
+
+
+def test_names(lab, production, wicket, uplink):
+    """What DNS says, not /etc/hosts."""
+    lab.ca.set_name("www.example.lab", [HOST4], [HOST6])
+    document = check(wicket, "www.example.lab")
+    assert_good(document)
+    assert any(line["text"] == "www.example.lab leads to this host" for line in document["good"])
+    lab.ca.set_name("www.example.lab", [HOST4], ["fd99:0:0:9::9"])
+    found = only(check(wicket, "www.example.lab"))
+    assert found["text"] == "www.example.lab: AAAA fd99:0:0:9::9 is no address of this host"
+    assert "remove that AAAA record" in found["mend"]
+    lab.ca.set_name("www.example.lab", [HOST4, "10.99.9.9"], [HOST6])
+    assert "A 10.99.9.9 is no address" in only(check(wicket, "www.example.lab"))["text"]
+    # Behind a NAT the name's address is the NAT's.
+    lab.ca.set_name("www.example.lab", ["198.51.100.80"], [HOST6])
+    document = check(wicket, "www.example.lab")
+    assert_good(document)
+    assert any("port 80 there has to lead here" in line["text"] for line in document["notes"])
+    assert check(wicket, "nowhere.example.lab")["findings"]
+    found = only(check(wicket, "*.example.lab"))
+    assert "wildcard" in found["text"]
 
 
 def test_usage(lab, wicket):

@@ -35,7 +35,12 @@ static enum typical typical_of(const struct evaluation *evaluation)
 {
     enum truth drop = evaluation_truth(evaluation, FATE_DROP);
 
-    if (drop >= TRUTH_LIKELY)
+    /* Whatever is open about the way there: it ends nowhere else. */
+    bool only = drop == TRUTH_OPEN && evaluation_truth(evaluation, FATE_ACCEPT) < TRUTH_OPEN &&
+                evaluation_truth(evaluation, FATE_DNAT) < TRUTH_OPEN &&
+                evaluation_truth(evaluation, FATE_QUEUE) < TRUTH_OPEN;
+
+    if (drop >= TRUTH_LIKELY || only)
         return TYPICAL_DROPS;
     return drop == TRUTH_OPEN ? TYPICAL_MAY_DROP : TYPICAL_PASSES;
 }
@@ -214,6 +219,21 @@ static bool is_limit(const struct ending *ending)
     return found;
 }
 
+/* What prerouting does to a packet that is not redirected; above all its marks. */
+static void travel(const struct judgement *judgement, struct packet *packet)
+{
+    static const enum stage stages[] = {STAGE_PREROUTING, STAGE_REDIRECTED};
+    const struct firewall_chain *chains[JOURNEY_CHAINS_MAX];
+    struct evaluation evaluation;
+
+    for (size_t i = 0; i < sizeof(stages) / sizeof(stages[0]); i++) {
+        size_t count = journey_chains(judgement->journey, stages[i], judgement->traveller, chains);
+
+        for (size_t j = 0; j < count; j++)
+            run(judgement, chains[j], packet, &evaluation);
+    }
+}
+
 /* Who may not reach port 80, but reaches the responder, and perhaps production by way of it. */
 static void judge_overruled(const struct judgement *judgement, const struct reception *redirected)
 {
@@ -223,8 +243,10 @@ static void judge_overruled(const struct judgement *judgement, const struct rece
     char mend[JUDGE_TEXT];
 
     journey_begin(judgement->journey, judgement->traveller, &packet);
+    travel(judgement, &packet);
     receive(judgement, &packet, false, &port);
     journey_pass(judgement->journey, judgement->traveller, &packet);
+    travel(judgement, &packet);
     receive(judgement, &packet, false, &passed);
     snprintf(mend, sizeof(mend), "other_requests: not-found in %.300s%s", config->path,
              config->redirect.admit_count == 0 ? ", or redirect.method: tproxy" : "");

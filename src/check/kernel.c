@@ -59,18 +59,27 @@ static int raise_loopback(struct error *error)
     return result;
 }
 
+/* For connections to addresses and ports that are not its own. */
+static int make_transparent(int fd, int family)
+{
+    int on = 1;
+
+    return family == AF_INET ? setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof(on))
+                             : setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof(on));
+}
+
 /* Where the responder would listen; -1 with errno. */
-static int listen_at(int family, uint16_t port)
+static int listen_at(int family, const struct config *config)
 {
     union address address;
-    socklen_t length = make_address(&address, family, port, false);
+    socklen_t length = make_address(&address, family, config->responder.port, false);
     int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_TCP);
-    int only = 1;
+    int on = 1;
 
     if (fd < 0)
         return -1;
-    if ((family == AF_INET6 &&
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)) != 0) ||
+    if ((family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) != 0) ||
+        (config->redirect.method == CONFIG_METHOD_TPROXY && make_transparent(fd, family) != 0) ||
         bind(fd, &address.any, length) != 0 || listen(fd, 1) != 0) {
         int saved = errno;
 
@@ -125,7 +134,7 @@ static int connect_through(struct redirect *redirect, const struct config *confi
 static int try_family(struct redirect *redirect, const struct config *config, int family,
                       struct error *error)
 {
-    int listener = listen_at(family, config->responder.port);
+    int listener = listen_at(family, config);
 
     if (listener < 0) /* a kernel without IPv6, or with it switched off */
         return family == AF_INET6 && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)

@@ -14,8 +14,8 @@
 
 #include "check/legacy.h"
 
-static_assert(IPT_SO_GET_INFO == IP6T_SO_GET_INFO && IPT_SO_GET_ENTRIES == IP6T_SO_GET_ENTRIES &&
-                  sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) &&
+/* The options have the same numbers too. */
+static_assert(sizeof(struct ipt_getinfo) == sizeof(struct ip6t_getinfo) &&
                   offsetof(struct ipt_get_entries, entrytable) ==
                       offsetof(struct ip6t_get_entries, entrytable),
               "one code for both families");

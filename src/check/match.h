@@ -75,6 +75,16 @@ void load_meta(struct registers *registers, const struct nftnl_expr *expression)
 void load_ct(struct registers *registers, const struct nftnl_expr *expression);
 void load_fib(struct registers *registers, const struct nftnl_expr *expression);
 
+/* Those that compare what is in a register, and those that change it (compute.c). */
+enum truth compute_compare(struct registers *registers, const struct nftnl_expr *expression);
+enum truth compute_range(struct registers *registers, const struct nftnl_expr *expression);
+void compute_bitwise(struct registers *registers, const struct nftnl_expr *expression);
+void compute_byteorder(struct registers *registers, const struct nftnl_expr *expression);
+
+/* The data of an attribute, if it is no longer than all registers; else NULL. */
+const uint8_t *compute_data(const struct nftnl_expr *expression, uint16_t attribute,
+                            size_t *length);
+
 /* Those of iptables (xt_match.c, xt_target.c). */
 enum truth xt_match(const struct packet *packet, const char *name, uint32_t revision,
                     const void *info, size_t length);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -48,7 +49,7 @@ static int take_link(const struct nlmsghdr *header, void *context)
 
     mnl_attr_parse(header, sizeof(*link), collect, &attributes);
     if (attributes.list[IFLA_IFNAME])
-        strncat(name, mnl_attr_get_str(attributes.list[IFLA_IFNAME]), sizeof(name) - 1);
+        snprintf(name, sizeof(name), "%s", mnl_attr_get_str(attributes.list[IFLA_IFNAME]));
     struct network_interface *interface =
         network_add_interface(context, (uint32_t)link->ifi_index, name);
     if (interface) {

@@ -222,19 +222,31 @@ static enum truth match_single(const char *name, uint32_t revision, const void *
 {
     static const struct {
         const char *name;
-        uint32_t revision; /* at least */
         size_t offset, width;
-        uint32_t inverts; /* the bits that turn it round */
+        uint32_t revision; /* at least */
+        uint32_t inverts;  /* the bits that turn it round */
     } singles[] = {
-        {"set", 1, 3, 1, IPSET_INV_MATCH},
-        {"iprange", 1, offsetof(struct xt_iprange_mtinfo, flags), 1,
+        {"set", 3, 1, 1, IPSET_INV_MATCH},
+        {"iprange", offsetof(struct xt_iprange_mtinfo, flags), 1, 1,
          IPRANGE_SRC_INV | IPRANGE_DST_INV},
-        {"mac", 0, offsetof(struct xt_mac_info, invert), 4, UINT32_MAX},
-        {"connlimit", 0, offsetof(struct xt_connlimit_info, flags), 4, XT_CONNLIMIT_INVERT},
-        {"recent", 0, offsetof(struct xt_recent_mtinfo, invert), 1, UINT32_MAX},
-        {"icmp", 0, 0, 1, 0},
-        {"icmp6", 0, 0, 1, 0},
-        {"string", 0, 0, 1, 0},
+        {"mac", offsetof(struct xt_mac_info, invert), 4, 0, UINT32_MAX},
+        {"connlimit", offsetof(struct xt_connlimit_info, flags), 4, 0, XT_CONNLIMIT_INVERT},
+        {"recent", offsetof(struct xt_recent_mtinfo, invert), 1, 0, UINT32_MAX},
+        {"icmp", 0, 1, 0, 0},
+        {"icmp6", 0, 1, 0, 0},
+        {"string", 0, 1, 0, 0},
+        /* Other protocols, and headers between IPv6 and TCP. */
+        {"udp", 0, 1, 0, 0},
+        {"udplite", 0, 1, 0, 0},
+        {"sctp", 0, 1, 0, 0},
+        {"dccp", 0, 1, 0, 0},
+        {"esp", 0, 1, 0, 0},
+        {"ah", 0, 1, 0, 0},
+        {"rt", 0, 1, 0, 0},
+        {"frag", 0, 1, 0, 0},
+        {"hbh", 0, 1, 0, 0},
+        {"dst", 0, 1, 0, 0},
+        {"mh", 0, 1, 0, 0},
     };
 
     for (size_t i = 0; i < sizeof(singles) / sizeof(singles[0]); i++)

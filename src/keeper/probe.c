@@ -176,7 +176,7 @@ static void describe(struct control_socket *out, const union address *used,
 int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redirect,
                   const struct config *config, int family, bool loopback, struct error *error)
 {
-    union address used;
+    union address used = {0};
 
     *out_fd = -1;
     out->family = 0;
@@ -190,7 +190,7 @@ int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redi
 int probe_connect_at(int *out_fd, struct control_socket *out, struct redirect *redirect,
                      const struct config *config, const char *address, struct error *error)
 {
-    union address wanted = {0}, used;
+    union address wanted = {0}, used = {0};
     int family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
     void *bytes = family == AF_INET ? (void *)&wanted.v4.sin_addr : &wanted.v6.sin6_addr;
 

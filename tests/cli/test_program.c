@@ -81,7 +81,7 @@ static void test_help_and_version(void **state)
 {
     (void)state;
     static const char *const commands[] = {"run",   "hook",   "add",     "remove", "open",
-                                           "close", "status", "ruleset", "serve"};
+                                           "close", "status", "ruleset", "check",  "serve"};
     struct outcome outcome;
     RUN(&outcome, "--help");
     assert_int_equal(outcome.status, 0);
