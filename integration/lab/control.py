@@ -4,13 +4,14 @@ The control protocol as a client speaks it (include/wicket/control.h), for what 
 never does: many requests over one connection, many connections, and messages that break the rules.
 """
 
+import json
 import select
 import socket
 import struct
 
 MAGIC = 0x54434B57
 VERSION = 2
-HELLO, RESULT = 1, 2
+HELLO, RESULT, DOCUMENT = 1, 2, 3
 ADD, REMOVE, OPEN = 64, 65, 66
 STATUS = 69
 
@@ -18,6 +19,7 @@ HEADER = struct.Struct("=IHH")
 ADD_BODY = struct.Struct("=304s96s")
 REMOVE_BODY = struct.Struct("=264s96s")
 RESULT_BODY = struct.Struct("=i768s")
+DOCUMENT_BODY = struct.Struct("=II8192s")
 
 
 def header(kind):
@@ -72,6 +74,16 @@ class Control:
     def result(self):
         """(exit code, text) of what was asked last."""
         return self._result(self.receive())
+
+    def status(self):
+        """The document, parsed."""
+        self.send(header(STATUS))
+        document = b""
+        while HEADER.unpack_from(message := self.receive())[2] == DOCUMENT:
+            _, length, piece = DOCUMENT_BODY.unpack_from(message, HEADER.size)
+            document += piece[:length]
+        assert self._result(message)[0] == 0
+        return json.loads(document)
 
     def is_answered(self):
         return bool(select.select([self._socket], [], [], 0)[0])

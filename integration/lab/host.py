@@ -83,6 +83,10 @@ class Host:
         for descriptor in self._namespaces.values():
             os.close(descriptor)
 
+    def outputs(self):
+        """What everything that was started here has said."""
+        return [process.output.text() for process in self._started]
+
     def path(self, inside):
         """Where this process finds what the host calls `inside`."""
         return Path(f"/proc/{self.init_pid}/root{inside}")

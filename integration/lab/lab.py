@@ -9,6 +9,7 @@ from pathlib import Path
 from .ca import CA
 from .host import Host
 from .journal import Journal
+from .sanitizer import Sanitizer
 
 TOP = Path(__file__).resolve().parents[2]
 
@@ -90,7 +91,9 @@ class Lab:
         self.method = method  # of every Wicket in it
         self.directory = Path(tempfile.mkdtemp(prefix="lab-", dir=directory))
         self.directory.chmod(0o755)
+        self._sanitizer = Sanitizer(self.directory)
         self.hosts = []
+        self.journal = None
         self._closing = []
         self._ca = None
         self.ipv6 = ipv6
@@ -180,12 +183,22 @@ class Lab:
         self._closing.append(function)
 
     def destroy(self, keep=False):
-        """`keep`: the directory stays, for somebody to read the logs. A second time: nothing."""
+        """
+        `keep`: the directory stays, for somebody to read the logs. A second time: nothing. What a
+        sanitizer has found is an error, once everything is gone.
+        """
         if not self.directory.exists():
             return
         while self._closing:
             self._closing.pop()()
+        logs = [self.journal.lines.text()] if self.journal else []
         while self.hosts:
-            self.hosts.pop().destroy()
+            host = self.hosts.pop()
+            file = host.path("/run/wicket/keeper.log")
+            logs += [file.read_text(errors="replace")] if file.exists() else []
+            host.destroy()
+            logs += host.outputs()
+        reports = self._sanitizer.reports(logs)
         if not keep:
             shutil.rmtree(self.directory)
+        assert not reports, reports

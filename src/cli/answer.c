@@ -164,8 +164,8 @@ enum answer_state answer_parse(struct answer *out, const char *bytes, size_t len
     if (coded || (body_length != LENGTH_UNKNOWN && body_length > ANSWER_MAX - end.body)) {
         return ANSWER_MALFORMED;
     }
-    const bool full = length >= ANSWER_MAX;
-    if (full && body_length == LENGTH_UNKNOWN && !ended) {
+    /* Nobody can tell then whether this is all of it. */
+    if (length >= ANSWER_MAX && body_length == LENGTH_UNKNOWN) {
         return ANSWER_MALFORMED;
     }
     return parse_body(out, bytes + end.body, length - end.body, body_length, ended);

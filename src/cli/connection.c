@@ -97,6 +97,19 @@ static int connect_to(int fd, const struct settings *settings, uint64_t deadline
     }
 }
 
+static int take_result(const struct control_result *result, char *warning, struct error *error)
+{
+    if (result->exit_code != 0) {
+        return error_set(error, result->exit_code, "%s",
+                         result->text[0] != '\0' ? result->text
+                                                 : "the keeper refuses and does not say why");
+    }
+    if (warning != NULL) {
+        memcpy(warning, result->text, sizeof result->text);
+    }
+    return 0;
+}
+
 static int check_greeting(const union control_message *message, size_t length,
                           const struct settings *settings, struct error *error)
 {
@@ -114,7 +127,7 @@ static int check_greeting(const union control_message *message, size_t length,
         return error_prefix(error, "%s: bad greeting", path);
     }
     if (message->header.type == CONTROL_RESULT && message->result.exit_code != 0) {
-        return error_set(error, message->result.exit_code, "%s", message->result.text);
+        return take_result(&message->result, NULL, error);
     }
     if (message->header.type != CONTROL_HELLO) {
         return error_set(error, EX_SOFTWARE, "%s: the keeper there does not greet", path);
@@ -242,19 +255,6 @@ static int next_message(struct connection *connection, union control_message *me
         }
     }
     return result;
-}
-
-static int take_result(const struct control_result *result, char *warning, struct error *error)
-{
-    if (result->exit_code != 0) {
-        return error_set(error, result->exit_code, "%s",
-                         result->text[0] != '\0' ? result->text
-                                                 : "the keeper refuses and does not say why");
-    }
-    if (warning != NULL) {
-        memcpy(warning, result->text, sizeof result->text);
-    }
-    return 0;
 }
 
 int connection_ask(struct connection *connection, const union control_message *request,

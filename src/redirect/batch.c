@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <libnftnl/common.h>
@@ -29,6 +30,8 @@ static uint8_t *batch_reserve(struct batch *batch, size_t room)
 
         if (!bytes)
             goto failed;
+        /* libmnl skips what pads an attribute: the kernel is sent no bytes of our memory. */
+        memset(bytes + batch->length, 0, capacity - batch->length);
         batch->bytes = bytes;
         batch->capacity = capacity;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fake.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +24,11 @@ static void *serve(void *argument)
     for (;;) {
         struct pollfd fds[] = {{.fd = fake->listener, .events = POLLIN},
                                {.fd = fake->stop[0], .events = POLLIN}};
-        need(poll(fds, 2, -1) > 0, "poll");
+        int ready;
+        do {
+            ready = poll(fds, 2, -1);
+        } while (ready < 0 && errno == EINTR); /* a fuzzer's clock ticks by a signal */
+        need(ready > 0, "poll");
         if (fds[1].revents != 0) {
             return NULL;
         }

@@ -126,6 +126,9 @@ static void test_too_long(void **state)
     memcpy(bytes, "HTTP/1.1 200 OK\r\n\r\n", 19);
     assert_int_equal(answer_parse(&answer, bytes, sizeof bytes - 1, false), ANSWER_INCOMPLETE);
     assert_int_equal(answer_parse(&answer, bytes, sizeof bytes, false), ANSWER_MALFORMED);
+    /* What is said of it does not change when it turns out to end there. */
+    assert_int_equal(answer_parse(&answer, bytes, sizeof bytes, true), ANSWER_MALFORMED);
+    assert_int_equal(answer_parse(&answer, bytes, sizeof bytes - 1, true), ANSWER_COMPLETE);
 }
 
 int main(void)

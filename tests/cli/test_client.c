@@ -284,6 +284,13 @@ static void refuse(struct fake *fake, int client, int number)
     fake_result(client, EX_TEMPFAIL, "uid 0 has 16 connections already");
 }
 
+static void refuse_silently(struct fake *fake, int client, int number)
+{
+    (void)fake;
+    (void)number;
+    fake_result(client, EX_TEMPFAIL, "");
+}
+
 static void test_refusal_in_place_of_a_greeting(void **state)
 {
     (void)state;
@@ -295,6 +302,21 @@ static void test_refusal_in_place_of_a_greeting(void **state)
     assert_int_equal(find(&fake, &connection, &running, &error), -1);
     assert_int_equal(error.exit_code, EX_TEMPFAIL);
     assert_string_equal(error.text, "uid 0 has 16 connections already");
+    fake_stop(&fake);
+}
+
+/* No error is shown as an empty line. */
+static void test_refusal_without_a_word(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct connection connection;
+    struct error error;
+    bool running;
+    fake_start(&fake, refuse_silently, NULL);
+    assert_int_equal(find(&fake, &connection, &running, &error), -1);
+    assert_int_equal(error.exit_code, EX_TEMPFAIL);
+    assert_string_equal(error.text, "the keeper refuses and does not say why");
     fake_stop(&fake);
 }
 
@@ -398,6 +420,7 @@ int main(void)
         cmocka_unit_test(test_bad_greetings),
         cmocka_unit_test(test_other_configuration_without_a_wish),
         cmocka_unit_test(test_refusal_in_place_of_a_greeting),
+        cmocka_unit_test(test_refusal_without_a_word),
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_purpose),
     };
