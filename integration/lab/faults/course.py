@@ -50,7 +50,6 @@ class Course:
     def __init__(self, ground, fault):
         self.ground, self.lab = ground, ground.lab
         self.fault, self.kind = fault, fault.kind
-        self.seam = {"run": "hook"}.get(self.kind.whose, self.kind.whose)
         self.events = Events()
         self.struck = None
         self.step = ""
@@ -60,7 +59,7 @@ class Course:
         self.keeper = self.client = self.crowd = None
         self.passed, self.deaf, self.limited = [], [], []
         ground.on_element = self.events.listen("kernel")
-        runs = self.kind.whose == "run"
+        runs = self.kind.client == "run"
         forgets = rows.DEADLINE in (self.kind.right, self.kind.back)
         text = rows.LIMITED if runs else rows.FORGETFUL if forgets else rows.CONFIGURATION
         if fault.passes:
@@ -83,7 +82,7 @@ class Course:
 
     def _arm(self):
         kind = self.kind
-        self.ground.seams[self.seam].arm(
+        self.ground.seams[kind.whose].arm(
             kind.calls, kind.action, skip=self.fault.skip, strikes=self.fault.strikes, error=kind.error
         )
 
@@ -106,7 +105,7 @@ class Course:
             if self.kind.act:
                 getattr(acts, self.kind.act)(self)
         except acts.GONE:  # somebody else has ended it meanwhile, as is right when leaving
-            self.ground.seams[self.seam].disarm()
+            self.ground.seams[self.kind.whose].disarm()
             return False
         if self.kind.act not in ("", "leave_held"):
             moment = time.monotonic()
@@ -118,11 +117,11 @@ class Course:
 
     def is_struck(self):
         """Also when nobody has looked at its announcement yet."""
-        return self.struck or self.ground.seams[self.seam].struck > 0
+        return self.struck or self.ground.seams[self.kind.whose].struck > 0
 
     def is_right(self, answer):
         """Production, or the responder with what is pending."""
-        if answer.server == "production" or self.kind.whose == "run" and answer.status == 404:
+        if answer.server == "production" or self.kind.client == "run" and answer.status == 404:
             return True
         return self.pending and (answer.status, answer.body) == (200, self.challenge[1].encode())
 
@@ -187,7 +186,7 @@ class Course:
         start = self.events.now()
         self.pending = True
         self._start_client()
-        if self.kind.whose == "run":
+        if self.kind.client == "run":
             return bool(self.wait("client: running|client is over", start))
         for _ in itertools.count():
             if self.events.wait(r"client: auth \d+", start, 0):
@@ -201,7 +200,7 @@ class Course:
     def _start_client(self):
         token, key_authorization = self.challenge
         seam = self.ground.seams["hook"].prefix
-        if self.kind.whose == "run":
+        if self.kind.client == "run":
             command = [*seam, "wicket", "-c", CONFIG, "run", "--open", "--", "sh", "-c", RUN]
         else:
             command = ["sh", "-c", CLIENT]
@@ -227,7 +226,7 @@ class Course:
 
     def serving(self):
         """Validators come; the hook has been waiting for that, and is done."""
-        if self.kind.whose == "run":
+        if self.kind.client == "run":
             return True
         for address in (HOST4, HOST6):
             answer = self.ask_validator(address)
@@ -257,13 +256,13 @@ class Course:
 
     def shutting(self):
         if self.crowd:
-            self.ground.seams[self.seam].disarm()  # whoever is held would not hear it
+            self.ground.seams[self.kind.whose].disarm()  # whoever is held would not hear it
             self.look()
             self.crowd.leave()
             self.crowd = None
         start = self.events.now()
         self.go_on()
-        done = "client is over" if self.kind.whose == "run" else r"client: cleanup \d+"
+        done = "client is over" if self.kind.client == "run" else r"client: cleanup \d+"
         found = self.wait(done, start)
         if not found:
             raise Violation("the client does not end")

@@ -17,9 +17,10 @@ FOREVER = 1 << 30
 class Kind:
     """
     One of the `calls` of `whose` program is struck. `act` names what is done from outside while
-    that program is held (see acts.py). `ends`: the renewal cannot go on, and port 80 is to be
-    production's. `right`: within how long whoever answers is right; `back`: within how long
-    production answers, from the fault if the renewal `ends`, else from the end of its token.
+    that program is held (see acts.py). `client`: how the token comes (see course.py). `ends`: the
+    renewal cannot go on, and port 80 is to be production's. `right`: within how long whoever
+    answers is right; `back`: within how long production answers, from the fault if the renewal
+    `ends`, else from the end of its token.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     strikes: tuple = (1,)
     ends: bool = False
     steps: tuple = STEPS
+    client: str = "hook"  # or "run"
 
 
 def _keeper():
@@ -112,9 +114,15 @@ def _callers():
     forgotten = ("keeper", rows.DEADLINE, rows.DEADLINE)
     yield Kind("client SIGKILL", *forgotten, act="kill_client", ends=True, steps=OPEN)
     yield Kind("client SIGSTOP", *forgotten, act="stop_client", ends=True, steps=OPEN)
-    run = {"ends": True, "steps": ("opening", "re-arming", "shutting")}
-    yield Kind("run SIGKILL", "run", rows.AT_ONCE, rows.AT_ONCE, act="kill_client", **run)
-    yield Kind("run SIGSTOP", "run", rows.LIMIT, rows.LIMIT, act="stop_client", **run)
+    # It only waits while it runs: then it is struck in the keeper's calls.
+    for whose, where, steps in (
+        ("hook", "", ("opening", "shutting")),
+        ("keeper", ", at the keeper's calls", ("opening", "passing", "re-arming", "shutting")),
+    ):
+        run = {"ends": True, "steps": steps, "client": "run"}
+        killed, stopped = (whose, *2 * (rows.AT_ONCE,)), (whose, *2 * (rows.LIMIT,))
+        yield Kind(f"run SIGKILL{where}", *killed, act="kill_client", **run)
+        yield Kind(f"run SIGSTOP{where}", *stopped, act="stop_client", **run)
 
 
 KINDS = (*_keeper(), *_responder(), *_callers())

@@ -52,8 +52,7 @@ def _targets(counts):
     """(kind, step, number of calls)"""
     for kind in KINDS:
         for step in kind.steps:
-            whose = {"run": "hook"}.get(kind.whose, kind.whose)
-            number = counts[whose, kind.calls, step]
+            number = counts[kind.whose, kind.calls, step]
             if number:
                 yield kind, step, number
 
