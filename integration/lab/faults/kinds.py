@@ -34,7 +34,9 @@ class Kind:
     strikes: tuple = (1,)
     ends: bool = False
     steps: tuple = STEPS
-    client: str = "hook"  # or "run"
+    client: str = "hook"  # or "run", or "webroot"
+    logs_to_file: bool = False  # the keeper, to one on a disk that can be filled
+    serves: bool = False  # the token goes on being served
 
 
 def _keeper():
@@ -68,12 +70,21 @@ def _keeper():
         *("keeper ENOSPC", "keeper", rows.AT_ONCE, rows.AT_ONCE, seam.FILE, seam.FAIL),
         **{"error": errno.ENOSPC, "strikes": (1, FOREVER), "steps": ("starting",)},
     )
-    yield Kind("disks full", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="fill_disks")
-    yield Kind("clock forward", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_forward")
-    yield Kind("clock back", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_back")
+    unharmed = ("keeper", rows.AT_ONCE, rows.AT_ONCE)
+    yield Kind("disks full", *unharmed, act="fill_disks", serves=True)
     yield Kind(
-        *("peers that do not read", "keeper", rows.AT_ONCE, rows.AT_ONCE),
-        **{"act": "deaf_peers", "steps": ("serving", "passing", "re-arming")},
+        *("disk of the log full", *unharmed),
+        **{"act": "fill_disks", "steps": OPEN, "logs_to_file": True, "serves": True},
+    )
+    for direction in ("forward", "back"):
+        step = {"act": f"clock_{direction}", "serves": True}
+        yield Kind(f"clock {direction}", *unharmed, **step)
+        # The file's own time is then of the future, or of long ago.
+        file = {"client": "webroot", "steps": OPEN}
+        yield Kind(f"clock {direction}, token as a file", *unharmed, **step, **file)
+    yield Kind(
+        *("peers that do not read", *unharmed),
+        **{"act": "deaf_peers", "steps": OPEN, "serves": True},
     )
 
 

@@ -12,6 +12,7 @@ from . import acts
 from .course import PATIENCE_S, Course, Ended
 from .ground import GONE_S, Violation
 from .kinds import Kind
+from .logfile import LOST
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,17 @@ def clean_up(course):
     ground.over.append(course.challenge)
     ground.assert_not_served(ground.over)
     _leave(course)
+    if course.log:
+        _assert_lost(course)
     ground.end_keepers()
+
+
+def _assert_lost(course):
+    """The keeper says how many lines its log did not take."""
+    course.log.close()
+    was_full = course.struck and course.struck.step != "shutting"  # there the last may be written
+    if was_full and not re.search(LOST, course.events.lines.text()):
+        raise Violation("lines of the log are lost, and nobody says so")
 
 
 def _leave(course):
