@@ -19,12 +19,14 @@ from .events import Events
 from .ground import Violation
 from .logfile import LogFile
 from .kinds import STEPS
-from .seam import ANNOUNCEMENT
+from .seam import ANNOUNCEMENT, KILL
 from .visitor import Download, Visitor
 
 KEEPER = "/usr/local/libexec/wicket-keeper"
 PATIENCE_S = 30  # for what has deadlines of its own, which are shorter
 PACE_S = 0.002
+#: Acts that need not wait for the renewal's own thread.
+SIGNALS = {"kill_target": signal.SIGKILL, "stop_target": signal.SIGSTOP}
 
 #: An ACME client, as its hooks see it. It goes on when a line is read.
 CLIENT = """\
@@ -66,6 +68,7 @@ class Course:
         self.challenge = new_challenge()
         self.pending = False  # it may be served
         self.right_s = self.back_s = 0.0  # how long it took
+        self.cut = 0  # visitors who were passed, as the table allows
         self.keeper = self.client = self.crowd = self.log = None
         self.passed, self.deaf, self.limited = [], [], []
         ground.on_element = self.events.listen("kernel")
@@ -94,9 +97,22 @@ class Course:
 
     def _arm(self):
         kind = self.kind
+        if self.fault.after is not None:
+            self.ground.seams[kind.whose].arm_at(self.fault.after, self._strike)
+            return
         self.ground.seams[kind.whose].arm(
             kind.calls, kind.action, skip=self.fault.skip, strikes=self.fault.strikes, error=kind.error
         )
+
+    def _strike(self):
+        """In a thread of its own, whatever the renewal is at; but most acts wait for that."""
+        if not self.keeper or self.target() not in self.ground.running():
+            raise ProcessLookupError
+        if self.kind.action == KILL:
+            os.kill(self.target(), signal.SIGKILL)
+        elif self.kind.act in SIGNALS:
+            os.kill(self.target(), SIGNALS[self.kind.act])
+        self.events.listen("outside")(time.monotonic(), "inject: call 0, outside")
 
     def target(self):
         """Who is struck."""
@@ -113,13 +129,16 @@ class Course:
         if not announced:
             return False
         moment, _, call = announced
+        act = self.kind.act
+        if self.fault.after is not None and act in SIGNALS:
+            act = ""  # done
         try:
-            if self.kind.act:
-                getattr(acts, self.kind.act)(self)
+            if act:
+                getattr(acts, act)(self)
         except acts.GONE:  # somebody else has ended it meanwhile, as is right when leaving
             self.ground.seams[self.kind.whose].disarm()
             return False
-        if self.kind.act not in ("", "leave_held"):
+        if act not in ("", "leave_held"):
             moment = time.monotonic()
         self.struck = Strike(self.step, moment, call)
         if self.kind.ends:
@@ -334,7 +353,21 @@ class Course:
             found = self.wait("keeper is over", 0)
         return bool(found)
 
+    def assert_passed_on(self):
+        """As long as both programs are there, whoever was passed does not notice; else it is cut."""
+        for visitor in self.passed:
+            try:
+                if visitor.goes_on():
+                    continue
+            except TimeoutError:
+                raise Violation(f"a visitor who was passed ({visitor.PATH}) hangs") from None
+            same = self.ground.running("wicket-responder") == self.responder
+            if self.keeper.returncode is None and same:
+                raise Violation(f"a visitor who was passed ({visitor.PATH}) is cut")
+            self.cut += 1
+
     def leaving(self):
+        self.assert_passed_on()  # who is still there is cut from here on
         self.keeper.signal(signal.SIGTERM)
         return bool(self.wait("keeper is over", 0))
 

@@ -11,6 +11,10 @@ STEPS = ("starting", "opening", "serving", "passing", "re-arming", "shutting", "
 FROM_READY = STEPS[1:]
 OPEN = ("opening", "serving", "passing", "re-arming", "shutting")
 FOREVER = 1 << 30
+FROM_OUTSIDE = (
+    *("kill_target", "stop_target", "kill_client", "stop_client"),
+    *("limit_descriptors", "limit_memory", "fill_disks", "deaf_peers"),
+)
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,17 @@ class Kind:
     logs_to_file: bool = False  # the keeper, to one on a disk that can be filled
     serves: bool = False  # the token goes on being served
 
+    @property
+    def is_from_outside(self):
+        """Whether it can be struck at a program that is as installed."""
+        return self.action == seam.KILL or self.act in FROM_OUTSIDE
+
 
 def _keeper():
     kernel = {"whose": "keeper", "right": rows.AT_ONCE, "action": seam.FAIL, "back": rows.AT_ONCE}
-    yield Kind("keeper SIGKILL", "keeper", rows.AT_ONCE, rows.AT_ONCE, action=seam.KILL, ends=True)
-    yield Kind("keeper SIGSTOP", "keeper", rows.LEASE, rows.LEASE, action=seam.STOP, ends=True)
+    # At once, but for a kernel that is too busy to destroy the table: the lease ends nevertheless.
+    yield Kind("keeper SIGKILL", "keeper", rows.AT_ONCE, rows.LEASE, action=seam.KILL, ends=True)
+    yield Kind("keeper SIGSTOP", "keeper", rows.LEASE, rows.LEASE, act="stop_target", ends=True)
     for name, calls, error, action in (
         ("netlink send ENOBUFS", seam.SEND, errno.ENOBUFS, seam.FAIL),
         ("netlink send EINTR", seam.SEND, errno.EINTR, seam.FAIL),
@@ -111,7 +121,7 @@ def _callers():
     hook = {"steps": ("opening", "serving", "shutting")}
     forgotten = ("hook", rows.DEADLINE, rows.DEADLINE)
     yield Kind("hook SIGKILL", *forgotten, action=seam.KILL, ends=True, **hook)
-    yield Kind("hook SIGSTOP", *forgotten, action=seam.STOP, ends=True, **hook)
+    yield Kind("hook SIGSTOP", *forgotten, act="stop_target", ends=True, **hook)
     for name, calls, error in (
         ("hook EMFILE", seam.DESCRIPTOR, errno.EMFILE),
         ("hook ENOMEM", seam.MEMORY, errno.ENOMEM),
