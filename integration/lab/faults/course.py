@@ -91,6 +91,8 @@ class Course:
             if not getattr(self, step.replace("-", "_"))() and step == "starting":
                 break
             self.look()
+        if self.fault.after is not None:  # whoever is being struck just now has been, or was gone
+            self.ground.seams[self.kind.whose].disarm()
         if self.is_struck() and not self.struck:  # its announcement is on its way
             self.events.lines.wait_for(ANNOUNCEMENT)
             self.look()
