@@ -170,17 +170,24 @@ class Course:
         return self.kind.serves and self.pending and goes_on
 
     def until(self, condition, since, allowed, what):
-        """Asks until the answer is as wanted; how long that took."""
+        """Asks until the answer is as wanted; how long that took. Late is as bad as never."""
         pause = threading.Event()
         while True:
             if self.look():
                 since = time.monotonic()  # it was held until now
+            asked = time.monotonic()
             answer = self.ground.get(self.challenge, HOST4, try_s=0.05)
-            took = time.monotonic() - since
-            if condition(answer):
-                return took
+            good = condition(answer)
+            now = time.monotonic()
+            took = now - since
             if took > allowed + rows.MARGIN:
-                raise Violation(f"{what} after {took:.3f} s, {allowed:.3f} allowed: {answer}")
+                how = "only" if good else "not"
+                raise Violation(
+                    f"{what}, or {how} after {took:.3f} s, {allowed:.3f} allowed, of which the last"
+                    f" question took {now - asked:.3f}: {answer}"
+                )
+            if good:
+                return took
             pause.wait(PACE_S)
 
     def is_back(self, answer):

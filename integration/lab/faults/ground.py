@@ -75,6 +75,16 @@ class Ground:
             if command[0].rsplit(b"/", 1)[-1] in wanted
         ]
 
+    def whereabouts(self):
+        """Where in the kernel each of wicket's programs stands."""
+        told = []
+        for pid in self.running():
+            for name in ("comm", "syscall", "stack"):
+                with contextlib.suppress(OSError):
+                    text = Path(f"/proc/{pid}/{name}").read_text().strip()
+                    told.append(f"{pid} {name}: {text}")
+        return "\n".join(told)
+
     def _files(self):
         for top in ("/run", "/var/lib", "/var/tmp"):
             root = self.host.path(top)
@@ -144,7 +154,8 @@ class Ground:
     def wait_gone(self, pids, timeout=GONE_S):
         for pid in pids:
             if not wait_for_end(pid, timeout):
-                raise Violation(f"process {pid} stays: {self.host.processes().get(pid)}")
+                stays = f"process {pid} stays: {self.host.processes().get(pid)}"
+                raise Violation(f"{stays}\n{self.whereabouts()}")
 
     def end_keepers(self):
         """Those that somebody started on demand: at once, without their drain."""

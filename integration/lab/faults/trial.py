@@ -8,6 +8,7 @@ import signal
 import time
 from dataclasses import dataclass
 
+from ..process import wait_for_end
 from . import acts
 from .course import PATIENCE_S, Course, Ended
 from .ground import GONE_S, Violation
@@ -145,6 +146,8 @@ def _leave(course):
         start = course.events.now()
         course.keeper.signal(signal.SIGTERM)
         course.wait("signal 15 from|keeper is over", start, GONE_S)
+    if course.keeper.returncode is None and not wait_for_end(course.keeper.pid, GONE_S):
+        raise Violation(f"the keeper does not leave\n{course.ground.whereabouts()}")
     course.keeper.wait(GONE_S)
 
 
