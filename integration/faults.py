@@ -2,7 +2,7 @@
 """
 Strikes faults at renewals in the lab, in every step of them, half of them evenly over all calls of
 the programs, half at random: the keeper, the responder, the hook and the client are killed, stopped
-and starved. After each, every promise has to hold: port 80 is back with production in the time of
+and starved; half of those at random from outside, the programs being as installed. After each, every promise has to hold: port 80 is back with production in the time of
 README.md's table, nothing is left, no token is served after its end, nobody who was with production
 was disturbed, and the next renewal works. Started by faults.
 

@@ -36,13 +36,12 @@ enum kind {
     KIND_OTHER = 1 << 5,
 };
 
-/* What a call meets. Those that are killed, stopped or held are announced in a line before. */
+/* What a call meets. Those that are killed or held are announced in a line before. */
 enum action {
     ACTION_NOTE, /* it is announced, and goes well */
     ACTION_FAIL,
     ACTION_LOSE, /* what was received is lost */
     ACTION_KILL,
-    ACTION_STOP,
     ACTION_HOLD,  /* it hangs, busily, as long as the page says so */
     ACTION_STRIP, /* CAP_NET_ADMIN is taken away from the process */
 };
@@ -111,9 +110,6 @@ static bool strikes(enum kind kind, const char *name)
         return true;
     case ACTION_KILL:
         syscall(SYS_kill, owner, SIGKILL);
-        break;
-    case ACTION_STOP:
-        syscall(SYS_kill, owner, SIGSTOP);
         break;
     case ACTION_HOLD:
         while (page->hold != 0)

@@ -8,6 +8,7 @@ import dataclasses
 import random
 
 import pytest
+from lab import programs
 from lab.faults import report, rows, seam, trial, workers
 from lab.faults.ground import Ground, Violation
 from lab.faults.kinds import KINDS
@@ -22,12 +23,19 @@ def ground(work):
     one.destroy(keep=False)
 
 
+@pytest.fixture(scope="module")
+def fenced(work):
+    one = Ground(programs.install(work / "programs-with-fences"), work, "apache", fenced=True)
+    yield one
+    one.destroy(keep=False)
+
+
 def kind(name):
     return next(one for one in KINDS if one.name == name)
 
 
-def strike(ground, what, step, skip=0, strikes=1):
-    return trial.run(ground, trial.Fault(0, what, step, skip, strikes, False, True))
+def strike(ground, what, step, skip=0, strikes=1, *, passes=False, after=None):
+    return trial.run(ground, trial.Fault(0, what, step, skip, strikes, passes, True, after))
 
 
 def test_faults(tell):
@@ -45,6 +53,29 @@ def test_a_refused_shut_is_tried_again(ground, strikes):
     record = strike(ground, kind("netlink send ENOBUFS"), "shutting", strikes=strikes)
     assert (record["step"], record["call"]) == ("shutting", "sendto")
     assert max(record["right_s"], record["back_s"]) < rows.LEASE / 2
+
+
+def test_who_is_passed_does_not_hang_with_the_responder(fenced):
+    """It is found out also when the window shuts before its silence has lasted for a lease."""
+    assert strike(fenced, kind("responder SIGSTOP"), "re-arming", passes=True, after=0)["cut"]
+
+
+def test_a_log_that_is_full_goes_on(ground):
+    assert strike(ground, kind("disk of the log full"), "opening")["fault"]
+
+
+@pytest.mark.parametrize("direction", ["forward", "back"])
+def test_a_file_outlives_a_step_of_the_clock(ground, direction):
+    record = strike(ground, kind(f"clock {direction}, token as a file"), "re-arming")
+    assert record["right_s"] < rows.LEASE / 3
+
+
+def test_harm_is_found_out(ground):
+    """Where a fault is to do none, production is no right answer while a token is pending."""
+    harmless = dataclasses.replace(kind("responder SIGSTOP"), right=rows.AT_ONCE, serves=True)
+    with pytest.raises(Violation, match="nobody answers rightly"):
+        strike(ground, harmless, "serving")
+    ground.sweep()
 
 
 def test_being_late_is_found_out(ground):

@@ -406,15 +406,10 @@ void window_stop(struct window *window, uint64_t now_ms)
     }
 }
 
-static void tick_open(struct window *window, uint64_t now_ms)
+/* While it has connections: after the window has shut, those who were passed on are still there,
+ * and a responder that hangs then would hold them, and the keeper, until the drain's end. */
+static void tick_responder(struct window *window, uint64_t now_ms)
 {
-    /* The kernel has let go of a lease that nobody renewed. If its clock should run behind ours,
-     * it does so now. */
-    if (window->leased && (window->actions & WINDOW_DO_ARM) == 0 &&
-        now_ms >= later(window->armed_ms, window->options.lease_ms)) {
-        window->hold = WINDOW_HOLD_RESPONDER;
-        want_shut(window);
-    }
     if (!window->responder_ready)
         return;
     if (window->ping_sent != window->ping_answered &&
@@ -427,8 +422,21 @@ static void tick_open(struct window *window, uint64_t now_ms)
     }
 }
 
+static void tick_open(struct window *window, uint64_t now_ms)
+{
+    /* The kernel has let go of a lease that nobody renewed. If its clock should run behind ours,
+     * it does so now. */
+    if (window->leased && (window->actions & WINDOW_DO_ARM) == 0 &&
+        now_ms >= later(window->armed_ms, window->options.lease_ms)) {
+        window->hold = WINDOW_HOLD_RESPONDER;
+        want_shut(window);
+    }
+    tick_responder(window, now_ms);
+}
+
 static void tick_draining(struct window *window, uint64_t now_ms)
 {
+    tick_responder(window, now_ms);
     if (now_ms < window->drain_at_ms)
         return;
     if (!window->lingering) {
@@ -453,6 +461,15 @@ void window_tick(struct window *window, uint64_t now_ms)
         window->blocked_until_ms = 0;
 }
 
+static uint64_t next_responder_ms(const struct window *window)
+{
+    if (!window->responder_ready)
+        return WINDOW_FOREVER;
+    return window->ping_sent == window->ping_answered
+               ? window->ping_due_ms
+               : later(window->silent_since_ms, window->options.lease_ms);
+}
+
 static uint64_t next_open_ms(const struct window *window)
 {
     const struct deadline *first = deadlines_first(&window->deadlines);
@@ -462,13 +479,7 @@ static uint64_t next_open_ms(const struct window *window)
         next_ms = earlier(next_ms, first->at_ms);
     if (window->leased)
         next_ms = earlier(next_ms, later(window->armed_ms, window->options.lease_ms));
-    if (window->responder_ready) {
-        bool answered = window->ping_sent == window->ping_answered;
-        next_ms =
-            earlier(next_ms, answered ? window->ping_due_ms
-                                      : later(window->silent_since_ms, window->options.lease_ms));
-    }
-    return next_ms;
+    return earlier(next_ms, next_responder_ms(window));
 }
 
 uint64_t window_next_ms(const struct window *window)
@@ -478,7 +489,7 @@ uint64_t window_next_ms(const struct window *window)
     if (window->state == WINDOW_OPEN)
         next_ms = next_open_ms(window);
     else if (window->state == WINDOW_DRAINING)
-        next_ms = window->drain_at_ms;
+        next_ms = earlier(window->drain_at_ms, next_responder_ms(window));
     if (window->blocked_until_ms != 0)
         next_ms = earlier(next_ms, window->blocked_until_ms);
     for (const struct window_user *user = window->users; user != NULL; user = user->hh.next)

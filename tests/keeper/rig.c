@@ -92,6 +92,16 @@ void rig_tick_at(struct rig *rig, uint64_t now_ms)
     window_tick(&rig->window, now_ms);
 }
 
+void rig_pass_to(struct rig *rig, uint64_t now_ms)
+{
+    while (window_next_ms(&rig->window) < now_ms) {
+        rig_tick_at(rig, window_next_ms(&rig->window));
+        assert_int_equal(rig_actions(rig), WINDOW_DO_PING);
+        rig_pong(rig);
+    }
+    rig_tick_at(rig, now_ms);
+}
+
 unsigned int rig_actions(struct rig *rig)
 {
     unsigned int actions = window_take_actions(&rig->window);
@@ -99,6 +109,15 @@ unsigned int rig_actions(struct rig *rig)
     assert_int_not_equal(actions & (WINDOW_DO_SHUT | WINDOW_DO_ARM),
                          WINDOW_DO_SHUT | WINDOW_DO_ARM);
     return actions;
+}
+
+unsigned int rig_actions_but_ping(struct rig *rig)
+{
+    unsigned int actions = rig_actions(rig);
+
+    if ((actions & WINDOW_DO_PING) != 0)
+        rig_pong(rig);
+    return actions & ~(unsigned int)WINDOW_DO_PING;
 }
 
 size_t rig_ended(struct rig *rig, enum window_end end)

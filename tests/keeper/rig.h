@@ -37,9 +37,13 @@ void rig_pong(struct rig *rig);
 /* Responder up, the first reason, its pong, the lease; no action is left. */
 struct window_reason *rig_lease(struct rig *rig);
 void rig_tick_at(struct rig *rig, uint64_t now_ms);
+/* Time passes, up to then; every ping is answered, and nothing else is due before. */
+void rig_pass_to(struct rig *rig, uint64_t now_ms);
 
 /* What window_take_actions says, of which SHUT and ARM are never both. */
 unsigned int rig_actions(struct rig *rig);
+/* The same without PING, which is answered. */
+unsigned int rig_actions_but_ping(struct rig *rig);
 /* How many have ended, each for the reason `end`; frees them. */
 size_t rig_ended(struct rig *rig, enum window_end end);
 /* Nothing is due in the past: a caller that sleeps until then does not spin. */

@@ -118,8 +118,11 @@ static struct window_reason *start_at(struct rig *rig, enum start start)
         assert_int_equal(rig_ended(rig, WINDOW_END_REMOVED), 1);
         reason = NULL;
     }
-    if (start == DRAINING || start == LEFT)
-        rig_tick_at(rig, rig->now_ms + WINDOW_LINGER_MS);
+    if (start == DRAINING || start == LEFT) {
+        assert_int_equal(rig_actions(rig), WINDOW_DO_SHUT);
+        rig_pass_to(rig, rig->now_ms + WINDOW_LINGER_MS);
+        assert_int_equal(rig_actions_but_ping(rig), WINDOW_DO_DRAIN);
+    }
     if (start == LEFT) {
         window_stop(&rig->window, rig->now_ms);
         window_drained(&rig->window, rig->now_ms, window_drain_sequence(&rig->window));
@@ -230,14 +233,13 @@ static void whole_life(void **state)
     uint64_t shut_ms = rig.now_ms;
 
     /* Nothing is asked before the last deferred handshake can have come. */
-    assert_int_equal(window_next_ms(&rig.window), shut_ms + WINDOW_LINGER_MS);
-    rig_tick_at(&rig, shut_ms + WINDOW_LINGER_MS - 1);
+    rig_pass_to(&rig, shut_ms + WINDOW_LINGER_MS - 1);
     window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
     assert_int_equal(rig_actions(&rig), 0);
     assert_int_equal(rig.window.state, WINDOW_DRAINING);
     rig_tick_at(&rig, shut_ms + WINDOW_LINGER_MS);
-    assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
-    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + RIG_DRAIN_MS);
+    assert_int_equal(rig_actions_but_ping(&rig), WINDOW_DO_DRAIN);
+    assert_int_equal(rig.window.drain_at_ms, rig.now_ms + RIG_DRAIN_MS);
 
     rig.now_ms += 50;
     assert_false(window_is_idle(&rig.window, rig.now_ms));
@@ -257,12 +259,38 @@ static void drain_ends_by_itself(void **state)
 
     (void)state;
     (void)start_at(&rig, DRAINING);
-    rig_tick_at(&rig, window_next_ms(&rig.window) - 1);
+    rig_pass_to(&rig, rig.window.drain_at_ms - 1);
     assert_int_equal(rig.window.state, WINDOW_DRAINING);
-    rig_tick_at(&rig, window_next_ms(&rig.window));
+    rig_tick_at(&rig, rig.window.drain_at_ms);
     assert_int_equal(rig.window.state, WINDOW_ARMED);
-    assert_int_equal(rig_actions(&rig), 0);
+    assert_int_equal(rig_actions_but_ping(&rig), 0);
     rig_deinit(&rig);
+}
+
+/* One that hangs would hold those who were passed on until the drain's end: a day. */
+static void drain_kills_who_hangs(void **state)
+{
+    (void)state;
+    for (unsigned int start = LINGERING; start <= DRAINING; start++) {
+        struct rig rig;
+        (void)start_at(&rig, start);
+        rig_tick_at(&rig, window_next_ms(&rig.window));
+        assert_int_equal(rig_actions(&rig) & WINDOW_DO_PING, WINDOW_DO_PING);
+        uint64_t asked_ms = rig.now_ms;
+        rig_tick_at(&rig, asked_ms + RIG_LEASE_MS - 1);
+        assert_int_equal(rig_actions(&rig) & WINDOW_DO_KILL, 0);
+        assert_int_equal(window_next_ms(&rig.window), asked_ms + RIG_LEASE_MS);
+        rig_tick_at(&rig, asked_ms + RIG_LEASE_MS);
+        assert_int_equal(rig_actions(&rig), WINDOW_DO_KILL);
+        assert_int_equal(rig.window.state, WINDOW_DRAINING);
+        /* Its successor has nobody, and says so. */
+        window_responder_up(&rig.window, rig.now_ms);
+        assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+        window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
+        assert_int_equal(rig.window.state, WINDOW_ARMED);
+        assert_int_equal(window_next_ms(&rig.window), WINDOW_FOREVER);
+        rig_deinit(&rig);
+    }
 }
 
 static void drain_asks_a_new_responder(void **state)
@@ -300,8 +328,8 @@ static void reopening_starts_from_the_pong(void **state)
         window_lease_taken(&rig.window, rig.now_ms);
         window_release(&rig.window, rig.now_ms, reason);
         assert_int_equal(rig_actions(&rig), WINDOW_DO_SHUT);
-        rig_tick_at(&rig, rig.now_ms + WINDOW_LINGER_MS);
-        assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
+        rig_pass_to(&rig, rig.now_ms + WINDOW_LINGER_MS);
+        assert_int_equal(rig_actions_but_ping(&rig), WINDOW_DO_DRAIN);
         assert_int_equal(rig_ended(&rig, WINDOW_END_REMOVED), 1);
         rig_deinit(&rig);
     }
@@ -384,8 +412,9 @@ static void opening_resumes_who_was_drained(void **state)
         if (what == ANSWERED)
             window_drained(&rig.window, rig.now_ms, window_drain_sequence(&rig.window));
         else
-            rig_tick_at(&rig, window_next_ms(&rig.window));
+            rig_pass_to(&rig, rig.window.drain_at_ms);
         assert_int_equal(rig.window.state, WINDOW_ARMED);
+        (void)rig_actions_but_ping(&rig);
         if (what == ANOTHER) {
             window_responder_down(&rig.window, rig.now_ms);
             window_responder_up(&rig.window, rig.now_ms);
@@ -443,11 +472,11 @@ static void stop_leaves_when_the_drain_ends(void **state)
     (void)start_at(&rig, LINGERING);
     window_stop(&rig.window, rig.now_ms);
     assert_int_equal(rig_actions(&rig), 0);
-    rig_tick_at(&rig, window_next_ms(&rig.window));
-    assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
-    assert_int_equal(window_next_ms(&rig.window), rig.now_ms + RIG_STOP_MS);
-    rig_tick_at(&rig, window_next_ms(&rig.window));
-    assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
+    rig_pass_to(&rig, rig.window.drain_at_ms);
+    assert_int_equal(rig_actions_but_ping(&rig), WINDOW_DO_DRAIN);
+    assert_int_equal(rig.window.drain_at_ms, rig.now_ms + RIG_STOP_MS);
+    rig_pass_to(&rig, rig.window.drain_at_ms);
+    assert_int_equal(rig_actions_but_ping(&rig), WINDOW_DO_LEAVE);
     rig_deinit(&rig);
 }
 
@@ -460,21 +489,21 @@ static void stop_shortens_the_drain(void **state)
     for (size_t i = 0; i < sizeof(after_ms) / sizeof(after_ms[0]); i++) {
         struct rig rig;
         (void)start_at(&rig, DRAINING);
-        uint64_t end_ms = window_next_ms(&rig.window);
+        uint64_t end_ms = rig.window.drain_at_ms;
         uint64_t sequence = window_drain_sequence(&rig.window);
-        rig_tick_at(&rig, rig.now_ms + after_ms[i]);
-        assert_int_equal(rig_actions(&rig), 0);
+        rig_pass_to(&rig, rig.now_ms + after_ms[i]);
+        assert_int_equal(rig_actions_but_ping(&rig), 0);
         if (end_ms > rig.now_ms + RIG_STOP_MS)
             end_ms = rig.now_ms + RIG_STOP_MS;
         window_stop(&rig.window, rig.now_ms);
         assert_int_equal(rig_actions(&rig), WINDOW_DO_DRAIN);
-        assert_int_equal(window_next_ms(&rig.window), end_ms);
+        assert_int_equal(rig.window.drain_at_ms, end_ms);
         window_drained(&rig.window, rig.now_ms, sequence);
         assert_int_equal(rig_actions(&rig), 0);
-        rig_tick_at(&rig, end_ms - 1);
-        assert_int_equal(rig_actions(&rig), 0);
+        rig_pass_to(&rig, end_ms - 1);
+        assert_int_equal(rig_actions_but_ping(&rig), 0);
         rig_tick_at(&rig, end_ms);
-        assert_int_equal(rig_actions(&rig), WINDOW_DO_LEAVE);
+        assert_int_equal(rig_actions_but_ping(&rig), WINDOW_DO_LEAVE);
         rig_deinit(&rig);
     }
 }
@@ -530,6 +559,7 @@ int main(void)
         cmocka_unit_test(every_event_in_every_state),
         cmocka_unit_test(whole_life),
         cmocka_unit_test(drain_ends_by_itself),
+        cmocka_unit_test(drain_kills_who_hangs),
         cmocka_unit_test(drain_asks_a_new_responder),
         cmocka_unit_test(reopening_starts_from_the_pong),
         cmocka_unit_test(reopening_in_vain_still_drains),

@@ -14,6 +14,7 @@ from ..production import Production
 from ..process import wait_for_end
 from ..wicket import PREFIX, Wicket, answered_by, challenge_answered, new_challenge
 from . import rows
+from .moment import Moment
 from .seam import Seam
 
 PROGRAMS = ("wicket", "wicket-keeper", "wicket-ledger", "wicket-responder")
@@ -29,14 +30,18 @@ class Violation(AssertionError):
 class Ground:
     """One lab for many faults. After each of them nothing is to differ from before the first."""
 
-    def __init__(self, prefix, directory, kind):
+    def __init__(self, prefix, directory, kind, *, fenced=False):
+        """`fenced`: the programs of `prefix` are as installed, without a seam."""
         self.lab = Lab(prefix, directory)
         self.host = self.lab.host
         for disk in DISKS:
             self.host.run("mkdir", "-p", disk)
             self.host.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", disk)
         self.production = Production(self.lab, kind)
-        self.seams = {name: Seam(self.lab, name) for name in ("keeper", "responder", "hook")}
+        self.seams = {
+            name: Moment() if fenced else Seam(self.lab, name)
+            for name in ("keeper", "responder", "hook")
+        }
         self.wicket = Wicket(self.lab)
         self.on_element = None  # told what the kernel adds to the sets of the table
         self.host.start(
@@ -69,6 +74,16 @@ class Ground:
             for pid, command in self.host.processes().items()
             if command[0].rsplit(b"/", 1)[-1] in wanted
         ]
+
+    def whereabouts(self):
+        """Where in the kernel each of wicket's programs stands."""
+        told = []
+        for pid in self.running():
+            for name in ("comm", "syscall", "stack"):
+                with contextlib.suppress(OSError):
+                    text = Path(f"/proc/{pid}/{name}").read_text().strip()
+                    told.append(f"{pid} {name}: {text}")
+        return "\n".join(told)
 
     def _files(self):
         for top in ("/run", "/var/lib", "/var/tmp"):
@@ -139,7 +154,8 @@ class Ground:
     def wait_gone(self, pids, timeout=GONE_S):
         for pid in pids:
             if not wait_for_end(pid, timeout):
-                raise Violation(f"process {pid} stays: {self.host.processes().get(pid)}")
+                stays = f"process {pid} stays: {self.host.processes().get(pid)}"
+                raise Violation(f"{stays}\n{self.whereabouts()}")
 
     def end_keepers(self):
         """Those that somebody started on demand: at once, without their drain."""

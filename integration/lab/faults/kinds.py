@@ -11,15 +11,20 @@ STEPS = ("starting", "opening", "serving", "passing", "re-arming", "shutting", "
 FROM_READY = STEPS[1:]
 OPEN = ("opening", "serving", "passing", "re-arming", "shutting")
 FOREVER = 1 << 30
+FROM_OUTSIDE = (
+    *("kill_target", "stop_target", "kill_client", "stop_client"),
+    *("limit_descriptors", "limit_memory", "fill_disks", "deaf_peers"),
+)
 
 
 @dataclass(frozen=True)
 class Kind:
     """
     One of the `calls` of `whose` program is struck. `act` names what is done from outside while
-    that program is held (see acts.py). `ends`: the renewal cannot go on, and port 80 is to be
-    production's. `right`: within how long whoever answers is right; `back`: within how long
-    production answers, from the fault if the renewal `ends`, else from the end of its token.
+    that program is held (see acts.py). `client`: how the token comes (see course.py). `ends`: the
+    renewal cannot go on, and port 80 is to be production's. `right`: within how long whoever
+    answers is right; `back`: within how long production answers, from the fault if the renewal
+    `ends`, else from the end of its token.
     """
 
     name: str
@@ -33,12 +38,21 @@ class Kind:
     strikes: tuple = (1,)
     ends: bool = False
     steps: tuple = STEPS
+    client: str = "hook"  # or "run", or "webroot"
+    logs_to_file: bool = False  # the keeper, to one on a disk that can be filled
+    serves: bool = False  # the token goes on being served
+
+    @property
+    def is_from_outside(self):
+        """Whether it can be struck at a program that is as installed."""
+        return self.action == seam.KILL or self.act in FROM_OUTSIDE
 
 
 def _keeper():
     kernel = {"whose": "keeper", "right": rows.AT_ONCE, "action": seam.FAIL, "back": rows.AT_ONCE}
-    yield Kind("keeper SIGKILL", "keeper", rows.AT_ONCE, rows.AT_ONCE, action=seam.KILL, ends=True)
-    yield Kind("keeper SIGSTOP", "keeper", rows.LEASE, rows.LEASE, action=seam.STOP, ends=True)
+    # At once, but for a kernel that is too busy to destroy the table: the lease ends nevertheless.
+    yield Kind("keeper SIGKILL", "keeper", rows.AT_ONCE, rows.LEASE, action=seam.KILL, ends=True)
+    yield Kind("keeper SIGSTOP", "keeper", rows.LEASE, rows.LEASE, act="stop_target", ends=True)
     for name, calls, error, action in (
         ("netlink send ENOBUFS", seam.SEND, errno.ENOBUFS, seam.FAIL),
         ("netlink send EINTR", seam.SEND, errno.EINTR, seam.FAIL),
@@ -66,12 +80,21 @@ def _keeper():
         *("keeper ENOSPC", "keeper", rows.AT_ONCE, rows.AT_ONCE, seam.FILE, seam.FAIL),
         **{"error": errno.ENOSPC, "strikes": (1, FOREVER), "steps": ("starting",)},
     )
-    yield Kind("disks full", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="fill_disks")
-    yield Kind("clock forward", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_forward")
-    yield Kind("clock back", "keeper", rows.AT_ONCE, rows.AT_ONCE, act="clock_back")
+    unharmed = ("keeper", rows.AT_ONCE, rows.AT_ONCE)
+    yield Kind("disks full", *unharmed, act="fill_disks", serves=True)
     yield Kind(
-        *("peers that do not read", "keeper", rows.AT_ONCE, rows.AT_ONCE),
-        **{"act": "deaf_peers", "steps": ("serving", "passing", "re-arming")},
+        *("disk of the log full", *unharmed),
+        **{"act": "fill_disks", "steps": OPEN, "logs_to_file": True, "serves": True},
+    )
+    for direction in ("forward", "back"):
+        step = {"act": f"clock_{direction}", "serves": True}
+        yield Kind(f"clock {direction}", *unharmed, **step)
+        # The file's own time is then of the future, or of long ago.
+        file = {"client": "webroot", "steps": OPEN}
+        yield Kind(f"clock {direction}, token as a file", *unharmed, **step, **file)
+    yield Kind(
+        *("peers that do not read", *unharmed),
+        **{"act": "deaf_peers", "steps": OPEN, "serves": True},
     )
 
 
@@ -98,7 +121,7 @@ def _callers():
     hook = {"steps": ("opening", "serving", "shutting")}
     forgotten = ("hook", rows.DEADLINE, rows.DEADLINE)
     yield Kind("hook SIGKILL", *forgotten, action=seam.KILL, ends=True, **hook)
-    yield Kind("hook SIGSTOP", *forgotten, action=seam.STOP, ends=True, **hook)
+    yield Kind("hook SIGSTOP", *forgotten, act="stop_target", ends=True, **hook)
     for name, calls, error in (
         ("hook EMFILE", seam.DESCRIPTOR, errno.EMFILE),
         ("hook ENOMEM", seam.MEMORY, errno.ENOMEM),
@@ -112,9 +135,15 @@ def _callers():
     forgotten = ("keeper", rows.DEADLINE, rows.DEADLINE)
     yield Kind("client SIGKILL", *forgotten, act="kill_client", ends=True, steps=OPEN)
     yield Kind("client SIGSTOP", *forgotten, act="stop_client", ends=True, steps=OPEN)
-    run = {"ends": True, "steps": ("opening", "re-arming", "shutting")}
-    yield Kind("run SIGKILL", "run", rows.AT_ONCE, rows.AT_ONCE, act="kill_client", **run)
-    yield Kind("run SIGSTOP", "run", rows.LIMIT, rows.LIMIT, act="stop_client", **run)
+    # It only waits while it runs: then it is struck in the keeper's calls.
+    for whose, where, steps in (
+        ("hook", "", ("opening", "shutting")),
+        ("keeper", ", at the keeper's calls", ("opening", "passing", "re-arming", "shutting")),
+    ):
+        run = {"ends": True, "steps": steps, "client": "run"}
+        killed, stopped = (whose, *2 * (rows.AT_ONCE,)), (whose, *2 * (rows.LIMIT,))
+        yield Kind(f"run SIGKILL{where}", *killed, act="kill_client", **run)
+        yield Kind(f"run SIGSTOP{where}", *stopped, act="stop_client", **run)
 
 
 KINDS = (*_keeper(), *_responder(), *_callers())

@@ -14,7 +14,7 @@ from .. import programs
 # As inject.c has them.
 SEND, RECEIVE, DESCRIPTOR, FILE, MEMORY, OTHER = (1 << bit for bit in range(6))
 ANY = SEND | RECEIVE | DESCRIPTOR | FILE | MEMORY | OTHER
-NOTE, FAIL, LOSE, KILL, STOP, HOLD, STRIP = range(7)
+NOTE, FAIL, LOSE, KILL, HOLD, STRIP = range(6)
 
 PAGE = struct.Struct("=IIIIiIIIq")
 CLOCK = struct.Struct("=q")

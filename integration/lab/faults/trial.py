@@ -8,10 +8,12 @@ import signal
 import time
 from dataclasses import dataclass
 
+from ..process import wait_for_end
 from . import acts
 from .course import PATIENCE_S, Course, Ended
 from .ground import GONE_S, Violation
 from .kinds import Kind
+from .logfile import LOST
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,8 @@ class Fault:
     strikes: int
     passes: bool
     resumes: bool  # what was stopped goes on in the end; else it is killed
+    #: Instead of in a call: seconds after the step began, at a build with fences.
+    after: float | None = None
 
 
 def run(ground, fault):
@@ -43,6 +47,8 @@ def run(ground, fault):
             "fault": fault.kind.name,
             "step": course.struck.step,
             "call": course.struck.call,
+            "fenced": fault.after is not None,
+            "cut": course.cut,
             "right_s": course.right_s,
             "back_s": course.back_s,
         }
@@ -72,7 +78,7 @@ def _end(course):
     elif kind.name == "keeper SIGSTOP":
         # When leaving at once it may have ended them before.
         if course.struck.step != "leaving":
-            _assert_passed_on(course)
+            course.assert_passed_on()
         if course.fault.resumes:
             course.keeper.signal(signal.SIGCONT)
         else:
@@ -88,18 +94,9 @@ def _bury(course):
     for visitor in course.passed:
         if not visitor.is_cut(speaks=True):
             raise Violation(f"a visitor who was passed ({visitor.PATH}) hangs")
+        course.cut += 1
         visitor.close()
     course.passed.clear()
-
-
-def _assert_passed_on(course):
-    """As long as both are there, whoever was passed does not notice; else it is cut."""
-    for visitor in course.passed:
-        if visitor.goes_on():
-            continue
-        same = course.ground.running("wicket-responder") == course.responder
-        if course.keeper.returncode is None and same:
-            raise Violation(f"a visitor who was passed ({visitor.PATH}) is cut")
 
 
 def clean_up(course):
@@ -124,11 +121,21 @@ def clean_up(course):
         course.pending = False
         course.until_back(time.monotonic(), course.kind.back)
     course.pending = False
-    _assert_passed_on(course)
     ground.over.append(course.challenge)
     ground.assert_not_served(ground.over)
     _leave(course)
+    if course.log:
+        _assert_lost(course)
     ground.end_keepers()
+
+
+def _assert_lost(course):
+    """The keeper says how many lines its log did not take."""
+    course.log.close()
+    # From shutting on the last line may have been written before.
+    was_full = course.struck and course.struck.step in ("opening", "serving", "passing", "re-arming")
+    if was_full and not re.search(LOST, course.events.lines.text()):
+        raise Violation("lines of the log are lost, and nobody says so")
 
 
 def _leave(course):
@@ -139,6 +146,8 @@ def _leave(course):
         start = course.events.now()
         course.keeper.signal(signal.SIGTERM)
         course.wait("signal 15 from|keeper is over", start, GONE_S)
+    if course.keeper.returncode is None and not wait_for_end(course.keeper.pid, GONE_S):
+        raise Violation(f"the keeper does not leave\n{course.ground.whereabouts()}")
     course.keeper.wait(GONE_S)
 
 

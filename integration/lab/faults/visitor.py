@@ -42,7 +42,7 @@ class Visitor:
         return network.read_answer(self._stream).body == self._page
 
     def goes_on(self):
-        """Whether production goes on serving it as if nothing were."""
+        """Whether production goes on serving it as if nothing were. TimeoutError: nobody knows."""
         with contextlib.suppress(ConnectionError):
             self._ask()
             return self._begin()

@@ -24,27 +24,30 @@ def _leave(*_):
     sys.exit(1)
 
 
-def _work(prefix, directory, kind, pipe):
+def _work(prefixes, directory, kind, pipe):
     """Strikes what comes through the pipe, until that ends; says what came of it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal: the parent says what to do
     signal.signal(signal.SIGTERM, _leave)
-    ground = None
+    grounds = {}  # by whether the programs have fences
     try:
         while True:
             fault = pipe.recv()
             if fault is None:
                 break
-            ground = ground or Ground(prefix, directory, kind)
+            fenced = fault.after is not None
             try:
-                pipe.send((fault, trial.run(ground, fault), None))
+                if fenced not in grounds:
+                    grounds[fenced] = Ground(prefixes[fenced], directory, kind, fenced=fenced)
+                pipe.send((fault, trial.run(grounds[fenced], fault), None))
             except Exception:  # whatever it is, it is reported with its fault
                 pipe.send((fault, None, traceback.format_exc()))
-                ground.destroy(keep=False)
-                ground = None
-        if ground and ground.production.fingerprint() != ground.fingerprint:
-            pipe.send((None, None, "production is not as it was"))
+                if fenced in grounds:
+                    grounds.pop(fenced).destroy(keep=False)
+        for ground in grounds.values():
+            if ground.production.fingerprint() != ground.fingerprint:
+                pipe.send((None, None, "production is not as it was"))
     finally:
-        if ground:
+        for ground in grounds.values():
             ground.destroy(keep=False)
         pipe.close()
 
@@ -53,7 +56,10 @@ def _describe(fault):
     if fault is None:
         return "of the whole run"
     modes = "passing" if fault.passes else "turning away"
-    return f"{fault.kind.name} at {fault.step}, after {fault.skip} calls, {fault.strikes} x, {modes}"
+    where = f"after {fault.skip} calls, {fault.strikes} x"
+    if fault.after is not None:
+        where = f"after {1000 * fault.after:.3f} ms, with fences"
+    return f"{fault.kind.name} at {fault.step}, {where}, {modes}"
 
 
 def _hand_out(pipes, faults, count, tell):
@@ -87,27 +93,35 @@ def run(count, seed, jobs, *, only=None, tell=lambda *_: None):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-", dir=programs.WORK) as work:
         Path(work).chmod(0o755)
-        prefix = seam.install(Path(work) / "programs")
-        ground = Ground(prefix, work, PRODUCTIONS[0])
-        try:
-            counts = plan.rehearse(ground)
-        finally:
-            ground.destroy(keep=False)
-        faults = plan.plan(counts, count, seed)
+        prefixes = {
+            False: seam.install(Path(work) / "programs"),
+            True: programs.install(Path(work) / "programs-with-fences"),
+        }
+        counts = _rehearse(plan.rehearse, prefixes, work, fenced=False)
+        seconds = _rehearse(plan.rehearse_in_time, prefixes, work, fenced=True)
+        faults = plan.plan(counts, seconds, count, seed)
         if only:
             faults = (one for one in itertools.islice(faults, max(only) + 1) if one.number in only)
-        results, violations = _in_parallel(prefix, work, faults, count, jobs, tell)
+        results, violations = _in_parallel(prefixes, work, faults, count, jobs, tell)
     return report.summarize(seed, time.monotonic() - began, results, violations)
 
 
-def _in_parallel(prefix, work, faults, count, jobs, tell):
+def _rehearse(what, prefixes, work, *, fenced):
+    ground = Ground(prefixes[fenced], work, PRODUCTIONS[0], fenced=fenced)
+    try:
+        return what(ground)
+    finally:
+        ground.destroy(keep=False)
+
+
+def _in_parallel(prefixes, work, faults, count, jobs, tell):
     context = multiprocessing.get_context("fork")
     workers, pipes = [], []
     try:
         for number in range(jobs):
             ours, theirs = context.Pipe()
             kind = PRODUCTIONS[number % len(PRODUCTIONS)]
-            worker = context.Process(target=_work, args=(prefix, work, kind, theirs), daemon=True)
+            worker = context.Process(target=_work, args=(prefixes, work, kind, theirs), daemon=True)
             worker.start()
             theirs.close()
             workers.append(worker)
