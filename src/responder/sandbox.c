@@ -64,7 +64,8 @@ int responder_sandbox_landlock(struct error *error)
 /*
  * The listeners are the keeper's and those of the responders to come, and one that is shut down is
  * none for ever: so that is for other descriptors only, and so is making another number for one.
- * The kernel looks at 32 bits of a number: it is over 7 when one of these from the fourth on is set.
+ * The kernel looks at 32 bits of a number: it is over 7 when one of these from the fourth on is
+ * set.
  */
 enum { BESIDE_LISTENERS = 2 + 28 };
 static_assert(LINK_FD_LISTEN == 5, "5 and 6 are left out below");
@@ -184,8 +185,8 @@ int responder_sandbox_filter(struct error *error)
     memcpy(all, rules, sizeof(rules));
     size_t count = COUNT(rules);
     count += allow_beside_listeners(all + count, FILTER_CALL(shutdown));
-    count += allow_beside_listeners(all + count,
-                                    FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)));
+    count +=
+        allow_beside_listeners(all + count, FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)));
     return filter_install(all, count, error);
 }
 

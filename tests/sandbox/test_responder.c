@@ -68,12 +68,13 @@ static void test_memory(void **state)
 static int shut_and_copy(void *context)
 {
     static const int numbers[] = {LINK_FD_LISTEN - 1, LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 64};
-    const int *pair = context;
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
 
+    (void)context;
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (shutdown(numbers[i], SHUT_RDWR) != 0 || fcntl(numbers[i], F_DUPFD_CLOEXEC, 0) < 0)
             return 1;
-    return send(pair[1], "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE) < 0 ? 0 : 1;
+    return send(numbers[0], "x", 1, flags) < 0 && errno == EPIPE ? 0 : 1;
 }
 
 static int place_and_fence(struct error *error)
@@ -91,10 +92,8 @@ static int place_and_fence(struct error *error)
 
 static void test_beside_listeners(void **state)
 {
-    int none[2] = {-1, -1};
-
     (void)state;
-    assert_int_equal(jump_run(shut_and_copy, none, place_and_fence), 0);
+    assert_int_equal(jump_run(shut_and_copy, NULL, place_and_fence), 0);
 }
 
 /* ---- Landlock alone ---- */
