@@ -76,5 +76,8 @@ int message_check(const struct message_protocol *protocol, const void *message, 
 #define MESSAGE_FD_LOST (-2)
 ssize_t message_send(const struct message_protocol *protocol, int socket, const void *message,
                      int fd);
+/* Closes a descriptor that came from a peer, which may have told it to wait for its last bytes when
+ * it is closed (SO_LINGER): a TCP connection is reset instead. */
+void message_discard(int fd);
 ssize_t message_receive(const struct message_protocol *protocol, int socket, void *message,
                         int *fd_out);

@@ -6,11 +6,28 @@
 
 #include "base/message.h"
 
-/* One descriptor, aligned as the kernel wants it. */
+/* As many as the kernel lets a packet have (SCM_MAX_FD). What has no room is closed by the kernel,
+ * which waits for as long as the sender likes. */
+enum { DESCRIPTORS_MAX = 253 };
+
+/* One descriptor to send, or all that can come, aligned as the kernel wants it. */
 union descriptor_buffer {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(sizeof(int))];
 };
+
+union descriptors_buffer {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(DESCRIPTORS_MAX * sizeof(int))];
+};
+
+void message_discard(int fd)
+{
+    const struct linger linger = {.l_onoff = 1};
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+    close(fd);
+}
 
 ssize_t message_send(const struct message_protocol *protocol, int socket, const void *message,
                      int fd)
@@ -43,8 +60,7 @@ ssize_t message_send(const struct message_protocol *protocol, int socket, const 
     return sent;
 }
 
-/* Takes the first descriptor and closes all others; returns how many there were. The kernel hands
- * out as many as the buffer holds, which alignment may make more than the one it is meant for. */
+/* Takes the first descriptor and closes all others; returns how many there were. */
 static size_t take_descriptors(struct msghdr *packet, int *first)
 {
     size_t count = 0;
@@ -59,7 +75,7 @@ static size_t take_descriptors(struct msghdr *packet, int *first)
             if (count++ == 0)
                 *first = fd;
             else
-                close(fd);
+                message_discard(fd);
         }
     }
     return count;
@@ -72,7 +88,7 @@ ssize_t message_receive(const struct message_protocol *protocol, int socket, voi
         *fd_out = -1;
     memset(message, 0, protocol->capacity);
     struct iovec part = {.iov_base = message, .iov_len = protocol->capacity};
-    union descriptor_buffer buffer = {0};
+    union descriptors_buffer buffer;
     struct msghdr packet = {
         .msg_iov = &part,
         .msg_iovlen = 1,
@@ -96,13 +112,13 @@ ssize_t message_receive(const struct message_protocol *protocol, int socket, voi
     }
     if ((packet.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0 || descriptors > (fd_out ? 1 : 0)) {
         if (fd != -1)
-            close(fd);
+            message_discard(fd);
         errno = EBADMSG;
         return -1;
     }
     /* An empty packet looks like the end of the stream, and costs the peer its connection too. */
     if (received == 0 && fd != -1) {
-        close(fd);
+        message_discard(fd);
         fd = -1;
     }
     if (fd_out)

@@ -6,10 +6,12 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/message.h"
 #include "keeper/descriptor.h"
 #include "wicket/log.h"
 
@@ -51,6 +53,7 @@ void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan
         .state = CHILD_DOWN,
         .due_ms = UINT64_MAX,
         .link = {.fd = -1},
+        .unread_fd = -1,
         .process = {.fd = -1},
     };
     child_log_init(&child->log, epoll_fd);
@@ -74,6 +77,41 @@ static bool kill_process(const struct child *child)
     return killed;
 }
 
+/* Nobody sends any more. Each socket that nobody has read is reset; the kernel would wait for it.
+ */
+static void drain_link(struct child *child)
+{
+    union link_message message;
+    ssize_t length;
+    int fd;
+
+    if (child->unread_fd < 0)
+        return;
+    descriptor_hurry();
+    do {
+        length = link_receive(child->unread_fd, &message, &fd);
+        if (length > 0 && fd >= 0)
+            message_discard(fd);
+        /* ECONNRESET says, once, that it died without having read everything itself. */
+    } while (length > 0 || (length < 0 && (errno == EBADMSG || errno == ECONNRESET)));
+    close(child->unread_fd);
+    descriptor_hurry_end();
+    child->unread_fd = -1;
+}
+
+/* Told to end, if it can still read; what it may have set on sockets that it has sent can be undone
+ * only when it is dead. */
+static void retire_link(struct child *child)
+{
+    int fd = child->link.fd;
+
+    if (fd < 0)
+        return;
+    event_remove(child->epoll_fd, &child->link);
+    (void)shutdown(fd, SHUT_RDWR);
+    child->unread_fd = fd;
+}
+
 /* The link is of no use any more: the process must go, whatever state it is in. */
 static void begin_death(struct child *child)
 {
@@ -81,7 +119,7 @@ static void begin_death(struct child *child)
         return;
     child->state = CHILD_DYING;
     child->due_ms = UINT64_MAX;
-    event_close(child->epoll_fd, &child->link);
+    retire_link(child);
     packets_free(child);
     if (!kill_process(child) && errno != ESRCH)
         log_error("cannot kill the responder");
@@ -128,6 +166,7 @@ static void process_ready(void *owner, uint32_t events)
     if (waitid(P_PIDFD, (id_t)child->process.fd, &info, WEXITED | WNOHANG) == 0 && info.si_pid == 0)
         return;
     event_close(child->epoll_fd, &child->process);
+    drain_link(child);
     child_log_end(&child->log);
     describe_death(&info);
     child->deaths = now_ms - child->started_ms >= CHILD_STEADY_MS ? 1 : child->deaths + 1;
@@ -215,7 +254,9 @@ static void receive(struct child *child)
         struct error error;
         int fd = -1;
 
+        descriptor_hurry();
         ssize_t length = link_receive(child->link.fd, &message, &fd);
+        descriptor_hurry_end();
         if (length < 0 && errno == EAGAIN)
             return;
         if (length < 0 && errno == EBADMSG) {
@@ -285,6 +326,20 @@ static void link_ready(void *owner, uint32_t events)
         receive(child);
 }
 
+/* The responder before may have had its way with them, and what it did holds for this one's. */
+static int listeners_check(struct child *child, struct error *error)
+{
+    for (unsigned int i = 0; i < child->plan.listen_count; i++) {
+        if (listen_restore(child->plan.listen_fds[i]))
+            continue;
+        child->listeners_lost = true;
+        return error_set(error, EX_PROTOCOL,
+                         "the responder's port is not listened on any more: a responder has shut "
+                         "it down, and may have been taken over");
+    }
+    return 0;
+}
+
 static int spawn(struct child *child, struct error *error)
 {
     struct spawn_plan plan = child->plan;
@@ -303,7 +358,7 @@ int child_start(struct child *child, uint64_t now_ms, struct error *error)
 
     child->started_ms = now_ms;
     child->due_ms = UINT64_MAX;
-    if (spawn(child, error) < 0)
+    if (listeners_check(child, error) < 0 || spawn(child, error) < 0)
         return -1;
     child->state = CHILD_STARTING;
     child->setup_changed = false;
@@ -384,7 +439,7 @@ void child_stop(struct child *child)
 
     child->stopped = true;
     child->due_ms = UINT64_MAX;
-    event_close(child->epoll_fd, &child->link);
+    retire_link(child);
     packets_free(child);
     if (child->process.fd >= 0) {
         kill_process(child);
@@ -392,6 +447,7 @@ void child_stop(struct child *child)
             continue;
         event_close(child->epoll_fd, &child->process);
     }
+    drain_link(child);
     child_log_end(&child->log);
     child->state = CHILD_DOWN;
 }
@@ -406,6 +462,10 @@ void child_tick(struct child *child, uint64_t now_ms)
         log_warnx("the responder was not ready after %d s, it is killed", CHILD_READY_MS / 1000);
         begin_death(child);
     } else if (child->state == CHILD_DOWN && child_start(child, now_ms, &error) < 0) {
+        if (child->listeners_lost) {
+            broken(child, &error);
+            return;
+        }
         log_errorx("%s", error.text);
         child->deaths++;
         child->due_ms = now_ms + delay_ms(DEATHS_AT_ONCE + child->deaths);

@@ -51,11 +51,13 @@ struct child {
     enum child_state state;
     bool setup_changed;  /* STARTING: since it was told */
     bool was_up;         /* since the last `down` */
+    bool listeners_lost; /* there can be no more starts */
     bool stopped;        /* child_stop was called: no more starts */
     unsigned int deaths; /* in a row, without CHILD_STEADY_MS of life between them */
     uint64_t due_ms;     /* STARTING: ready by then; DOWN: start then; UINT64_MAX: nothing */
     uint64_t started_ms;
     struct event_source link, process; /* the process's pidfd */
+    int unread_fd;                     /* DYING: the link, which may have unread sockets in it */
     struct child_log log;
     struct child_packet *waiting, *waiting_last;
     size_t waiting_count;

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <sys/epoll.h>
 #include <time.h>
-#include <unistd.h>
+
+#include "keeper/descriptor.h"
 
 enum { EVENTS_A_ROUND = 64 };
 
@@ -36,7 +37,7 @@ void event_close(int epoll_fd, struct event_source *source)
     if (fd < 0)
         return;
     event_remove(epoll_fd, source);
-    close(fd);
+    descriptor_close(fd);
 }
 
 bool event_wait(int epoll_fd)

@@ -160,6 +160,23 @@ int listen_set_transparent(const int *fds, unsigned int count, bool transparent,
     return 0;
 }
 
+bool listen_restore(int fd)
+{
+    const struct linger none = {.l_onoff = 0};
+    const int off = 0;
+    int listening = 0;
+    socklen_t length = sizeof(listening);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0)
+        return false;
+    if (listening == 0) {
+        errno = EINVAL;
+        return false;
+    }
+    return set_options(fd) && setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none)) == 0 &&
+           setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off)) == 0;
+}
+
 /* The wildcard address: `redirect` sends a connection to the address of the interface it came in
  * by. 1: the host does not have this family. */
 static int listen_family(int *out_fd, int family, uint16_t port, struct error *error)

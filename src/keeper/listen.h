@@ -21,6 +21,9 @@ void listen_remove_control(const struct config *config);
 /* One or two sockets on the responder's port: IPv4, and IPv6 where the host has it; transparent
  * where the method is tproxy. 73 when the port is taken. */
 #define LISTEN_RESPONDER_MAX 2
+/* Undoes what can be undone of what a responder did to one of them. False with errno: it does not
+ * listen any more. */
+bool listen_restore(int fd);
 int listen_responder(int out_fds[LISTEN_RESPONDER_MAX], unsigned int *out_count,
                      const struct config *config, struct error *error);
 

@@ -12,6 +12,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "keeper/descriptor.h"
 #include "keeper/keeper.h"
 #include "keeper/request.h"
 #include "wicket/log.h"
@@ -169,7 +170,9 @@ static void receive(struct peer *peer)
     struct error error;
     int fd;
 
+    descriptor_hurry();
     ssize_t length = control_receive(peer->source.fd, &message, &fd);
+    descriptor_hurry_end();
     if (length < 0 && errno == EAGAIN)
         return;
     if (length == 0 || (length < 0 && errno != EBADMSG)) {

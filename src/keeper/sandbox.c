@@ -5,6 +5,7 @@
 #include <linux/netlink.h>
 #include <linux/sched.h>
 #include <linux/sockios.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "build.h"
 #include "keeper/webroot_create.h"
@@ -60,6 +62,7 @@ int keeper_sandbox_filter(struct error *error)
         FILTER_CALL(poll),
         FILTER_CALL(ppoll),
         FILTER_CALL(timerfd_settime),
+        FILTER_CALL_1(setitimer, FILTER_INT(0, ITIMER_REAL)),
         FILTER_CALL(clock_gettime),
         FILTER_CALL(gettimeofday),
         FILTER_CALL(time),
@@ -80,8 +83,10 @@ int keeper_sandbox_filter(struct error *error)
         FILTER_CALL(setsockopt),
         FILTER_CALL(shutdown),
         /* TCP: the self-check and the pass; netlink: addresses, and the table after a failure */
-        FILTER_CALL_2(socket, FILTER_INT(0, AF_INET), FILTER_MASKED(1, SOCKET_TYPE, SOCK_STREAM)),
-        FILTER_CALL_2(socket, FILTER_INT(0, AF_INET6), FILTER_MASKED(1, SOCKET_TYPE, SOCK_STREAM)),
+        FILTER_CALL_3(socket, FILTER_INT(0, AF_INET), FILTER_MASKED(1, SOCKET_TYPE, SOCK_STREAM),
+                      FILTER_INT(2, IPPROTO_TCP)),
+        FILTER_CALL_3(socket, FILTER_INT(0, AF_INET6), FILTER_MASKED(1, SOCKET_TYPE, SOCK_STREAM),
+                      FILTER_INT(2, IPPROTO_TCP)),
         FILTER_CALL_2(socket, FILTER_INT(0, AF_NETLINK), FILTER_INT(2, NETLINK_ROUTE)),
         FILTER_CALL_2(socket, FILTER_INT(0, AF_NETLINK), FILTER_INT(2, NETLINK_NETFILTER)),
         /* the link */

@@ -21,7 +21,10 @@ enum { DESCRIPTORS = LINK_FD_LISTEN + LISTEN_RESPONDER_MAX };
 /* What cannot be done is said where the responder would say it. */
 __attribute__((noreturn)) static void give_up(const struct spawn_plan *plan, const char *what)
 {
+    int reason = errno; /* log_init asks what the log is */
+
     log_init(plan->log_fd, "wicket-responder", 0);
+    errno = reason;
     log_error("cannot start %s: %s", plan->path, what);
     _exit(EX_OSERR);
 }

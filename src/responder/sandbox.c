@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "responder/sandbox.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -21,6 +23,9 @@
 #include "wicket/link.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* No other: with MSG_FASTOPEN a send is a connect, of any TCP socket that is not connected. */
+#define SEND_FLAGS (MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE)
 
 static int set_limit(__rlimit_resource_t resource, rlim_t value, const char *name,
                      struct error *error)
@@ -57,6 +62,31 @@ int responder_sandbox_landlock(struct error *error)
     return landlock_restrict(&fences, exceptions, COUNT(exceptions), error);
 }
 
+/*
+ * The listeners are the keeper's and those of the responders to come, and one that is shut down is
+ * none for ever: so that is for other descriptors only, and so is making another number for one.
+ * The kernel looks at 32 bits of a number: it is over 7 when one of these from the fourth on is
+ * set.
+ */
+enum { BESIDE_LISTENERS = 2 + 28 };
+static_assert(LINK_FD_LISTEN == 5, "5 and 6 are left out below");
+
+static size_t allow_beside_listeners(struct filter_rule *out, struct filter_rule rule)
+{
+    struct scmp_arg_cmp *fd = &rule.arguments[rule.count++];
+    size_t count = 0;
+
+    *fd = FILTER_INT(0, LINK_FD_LISTEN - 1);
+    out[count++] = rule;
+    *fd = FILTER_INT(0, LINK_FD_LISTEN + 2);
+    out[count++] = rule;
+    for (unsigned int bit = 3; bit < 31; bit++) {
+        *fd = FILTER_MASKED(0, UINT32_C(1) << bit, UINT32_C(1) << bit);
+        out[count++] = rule;
+    }
+    return count;
+}
+
 int responder_sandbox_filter(struct error *error)
 {
     const struct filter_rule rules[] = {
@@ -75,9 +105,9 @@ int responder_sandbox_filter(struct error *error)
         FILTER_CALL(getsockname),
         FILTER_CALL(recvfrom),
         FILTER_CALL(recvmsg),
-        FILTER_CALL(sendmsg),
-        FILTER_CALL_1(sendto, FILTER_NULL(4)), /* to whom the socket is connected */
-        FILTER_CALL(shutdown),
+        FILTER_CALL_1(sendmsg, FILTER_FLAGS(2, 0, SEND_FLAGS)),
+        /* to whom the socket is connected */
+        FILTER_CALL_2(sendto, FILTER_NULL(4), FILTER_FLAGS(3, 0, SEND_FLAGS)),
         FILTER_CALL_2(setsockopt, FILTER_INT(1, SOL_SOCKET), FILTER_INT(2, SO_LINGER)),
         FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_DEFER_ACCEPT)),
         FILTER_CALL_2(setsockopt, FILTER_INT(1, IPPROTO_TCP), FILTER_INT(2, TCP_NODELAY)),
@@ -86,7 +116,6 @@ int responder_sandbox_filter(struct error *error)
         FILTER_CALL_2(getsockopt, FILTER_INT(1, SOL_IPV6), FILTER_INT(2, DESTINATION_ORIGINAL)),
         FILTER_CALL_1(ioctl, FILTER_INT(1, FIONREAD)),
         FILTER_CALL_1(ioctl, FILTER_INT(1, SIOCOUTQ)),
-        FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)),
         FILTER_CALL_1(fcntl, FILTER_INT(1, F_GETFD)),
         FILTER_CALL_1(fcntl, FILTER_INT(1, F_SETFD)),
         FILTER_CALL_1(fcntl, FILTER_INT(1, F_GETFL)),
@@ -154,7 +183,14 @@ int responder_sandbox_filter(struct error *error)
 #endif
     };
 
-    return filter_install(rules, COUNT(rules), error);
+    struct filter_rule all[COUNT(rules) + 2 * BESIDE_LISTENERS];
+
+    memcpy(all, rules, sizeof(rules));
+    size_t count = COUNT(rules);
+    count += allow_beside_listeners(all + count, FILTER_CALL(shutdown));
+    count +=
+        allow_beside_listeners(all + count, FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)));
+    return filter_install(all, count, error);
 }
 
 int responder_sandbox_enter(size_t descriptors, struct error *error)

@@ -22,9 +22,10 @@ struct filter_rule {
 
 /* A call with any arguments, and with those that are named. A call may have several rules: one of
  * them has to hold. */
-#define FILTER_CALL(name)         ((struct filter_rule){SCMP_SYS(name), 0, {{0}}})
-#define FILTER_CALL_1(name, a)    ((struct filter_rule){SCMP_SYS(name), 1, {a}})
-#define FILTER_CALL_2(name, a, b) ((struct filter_rule){SCMP_SYS(name), 2, {a, b}})
+#define FILTER_CALL(name)            ((struct filter_rule){SCMP_SYS(name), 0, {{0}}})
+#define FILTER_CALL_1(name, a)       ((struct filter_rule){SCMP_SYS(name), 1, {a}})
+#define FILTER_CALL_2(name, a, b)    ((struct filter_rule){SCMP_SYS(name), 2, {a, b}})
+#define FILTER_CALL_3(name, a, b, c) ((struct filter_rule){SCMP_SYS(name), 3, {a, b, c}})
 
 /* Of argument `at` the bits of `mask` are `value`, whatever the others are. */
 #define FILTER_MASKED(at, mask, value) \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -400,6 +402,69 @@ static void test_no_descriptor_is_taken(void **state)
     close(fds[1]);
 }
 
+/* Two TCP connections in one packet, told to wait for their last bytes when they are closed. */
+static void test_lingering_descriptors(void **state)
+{
+    (void)state;
+    const struct linger linger = {.l_onoff = 1, .l_linger = 600};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    socklen_t size = sizeof(address);
+    static char bytes[65536];
+    int pair[2], visitors[2], accepted[2], few = 2048;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 2), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
+    for (size_t i = 0; i < 2; i++) {
+        visitors[i] = socket(AF_INET, SOCK_STREAM, 0);
+        assert_int_equal(setsockopt(visitors[i], SOL_SOCKET, SO_RCVBUF, &few, sizeof(few)), 0);
+        assert_int_equal(connect(visitors[i], (struct sockaddr *)&address, size), 0);
+        accepted[i] = accept(listener, NULL, NULL);
+        assert_true(accepted[i] >= 0);
+        while (send(accepted[i], bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+            continue;
+    }
+
+    union link_message message;
+    struct iovec part = {&message, make_good(&message, LINK_PASS)};
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(2 * sizeof(int))];
+    } buffer = {0};
+    struct msghdr packet = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = &buffer,
+                            .msg_controllen = sizeof(buffer)};
+    buffer.header.cmsg_level = SOL_SOCKET;
+    buffer.header.cmsg_type = SCM_RIGHTS;
+    buffer.header.cmsg_len = CMSG_LEN(sizeof(accepted));
+    memcpy(CMSG_DATA(&buffer.header), accepted, sizeof(accepted));
+    assert_true(sendmsg(pair[0], &packet, 0) > 0);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(setsockopt(accepted[i], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)),
+                         0);
+        close(accepted[i]); /* not the last of its copies */
+    }
+    int fd = -1;
+    assert_int_equal(link_receive(pair[1], &message, &fd), -1);
+    assert_int_equal(errno, EBADMSG);
+    for (size_t i = 0; i < 2; i++) {
+        int reason = 0;
+        socklen_t length = sizeof(reason);
+        struct pollfd ready = {.fd = visitors[i]};
+        assert_int_equal(poll(&ready, 1, 5000), 1);
+        assert_int_equal(getsockopt(visitors[i], SOL_SOCKET, SO_ERROR, &reason, &length), 0);
+        assert_int_equal(reason, ECONNRESET);
+        close(visitors[i]);
+    }
+    close(listener);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +477,7 @@ int main(void)
         cmocka_unit_test(test_passing),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_descriptors_go_along),
+        cmocka_unit_test(test_lingering_descriptors),
         cmocka_unit_test(test_no_descriptor_is_taken),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

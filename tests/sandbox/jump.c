@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "sandbox/sanitizer.h"
+#include "wicket/link.h"
 
 #define PAGE   4096
 #define ROOM   256
@@ -62,6 +63,7 @@ void jump_ground_make(struct jump_ground *ground)
         .tcp = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
         .bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
         .server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
+        .shut = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0),
         .datagram = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
         .null = open("/dev/null", O_RDWR | O_CLOEXEC),
         .program = open("/bin/true", O_RDONLY | O_CLOEXEC),
@@ -71,12 +73,14 @@ void jump_ground_make(struct jump_ground *ground)
     assert_true(ground->datagram > 2 && ground->null > 2 && ground->program > 2);
     assert_true(ground->page != MAP_FAILED);
     listen_on_loopback(ground->bound, NULL);
+    listen_on_loopback(ground->shut, &ground->port);
+    assert_int_equal(shutdown(ground->shut, SHUT_RD), 0);
     listen_on_loopback(ground->server, &ground->port);
 }
 
 void jump_ground_close(struct jump_ground *ground)
 {
-    const int fds[] = {ground->tcp,      ground->bound, ground->server,
+    const int fds[] = {ground->tcp,      ground->bound, ground->server, ground->shut,
                        ground->datagram, ground->null,  ground->program};
 
     for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++)
@@ -108,6 +112,8 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     static struct sockaddr_un local = {.sun_family = AF_UNIX, .sun_path = "/nonexistent"};
     static char byte[1];
     static struct iovec part = {byte, sizeof(byte)};
+    static struct msghdr to_there = {
+        .msg_name = &there, .msg_namelen = sizeof(there), .msg_iov = &part, .msg_iovlen = 1};
     static struct rlimit limit;
     static int one = 1;
     static long how[3];
@@ -192,6 +198,9 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     ADD("socket AF_INET6", RESPONDER, socket, AF_INET6, SOCK_STREAM, 0);
     ADD("socket AF_INET of datagrams", BOTH, socket, AF_INET, SOCK_DGRAM, 0);
     ADD("socket AF_INET6 of datagrams", BOTH, socket, AF_INET6, SOCK_DGRAM, 0);
+    ADD("socket of multipath TCP", BOTH, socket, AF_INET, SOCK_STREAM, 262);
+    ADD("socket of multipath TCP over IPv6", BOTH, socket, AF_INET6, SOCK_STREAM, 262);
+    ADD("socket AF_INET of SCTP", BOTH, socket, AF_INET, SOCK_STREAM, IPPROTO_SCTP);
     ADD("socket AF_INET raw", BOTH, socket, AF_INET, SOCK_RAW, IPPROTO_ICMP);
     ADD("socket AF_UNIX", BOTH, socket, AF_UNIX, SOCK_STREAM, 0);
     ADD("socket AF_PACKET", BOTH, socket, AF_PACKET, SOCK_RAW, 0);
@@ -210,6 +219,21 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     ADD("getsockopt", RESPONDER, getsockopt, ground->tcp, SOL_SOCKET, SO_TYPE, page, page);
     ADD("sendto another", RESPONDER, sendto, ground->datagram, page, 1, MSG_DONTWAIT, P(&local),
         sizeof(local));
+    ADD("sendto MSG_FASTOPEN", RESPONDER, sendto, ground->tcp, page, 1, MSG_FASTOPEN | MSG_NOSIGNAL,
+        0, 0);
+    ADD("sendmsg MSG_FASTOPEN", RESPONDER, sendmsg, ground->tcp, P(&to_there),
+        MSG_FASTOPEN | MSG_NOSIGNAL);
+    ADD("sendmsg MSG_FASTOPEN of a listener", RESPONDER, sendmsg, ground->shut, P(&to_there),
+        MSG_FASTOPEN | MSG_NOSIGNAL);
+    ADD("sendmsg MSG_OOB", RESPONDER, sendmsg, ground->datagram, P(&to_there), MSG_OOB);
+    ADD("shutdown a listener", RESPONDER, shutdown, LINK_FD_LISTEN, SHUT_RD);
+    ADD("shutdown the other listener", RESPONDER, shutdown, LINK_FD_LISTEN + 1, SHUT_RDWR);
+#if __SIZEOF_LONG__ == 8
+    ADD("shutdown a listener by a longer name", RESPONDER, shutdown, (1L << 32) + LINK_FD_LISTEN,
+        SHUT_RD);
+#endif
+    ADD("fcntl F_DUPFD_CLOEXEC of a listener", RESPONDER, fcntl, LINK_FD_LISTEN, F_DUPFD_CLOEXEC,
+        0);
     ADD("sendmmsg", BOTH, sendmmsg, ground->datagram, 0, 0, 0);
     ADD("recvmmsg", BOTH, recvmmsg, ground->datagram, 0, 0, MSG_DONTWAIT, 0);
     ADD("setsockopt SO_MARK", RESPONDER, setsockopt, ground->tcp, SOL_SOCKET, SO_MARK, P(&one),
@@ -253,7 +277,8 @@ size_t jump_list(const struct jump_ground *ground, const struct jump **out)
     ADD("tgkill of another", RESPONDER | OR_ASAN, tgkill, INT32_MAX, INT32_MAX, SIGABRT);
     ADD("rt_sigqueueinfo", BOTH, rt_sigqueueinfo, parent, 0, 0);
     ADD("rt_sigaction", RESPONDER | OR_ASAN, rt_sigaction, SIGSYS, 0, 0, 8);
-    ADD("setitimer", BOTH, setitimer, ITIMER_REAL, 0, 0);
+    ADD("setitimer", RESPONDER, setitimer, ITIMER_REAL, 0, 0);
+    ADD("setitimer of another kind", BOTH, setitimer, ITIMER_VIRTUAL, 0, 0);
     ADD("pidfd_open", RESPONDER, pidfd_open, parent, 0);
     ADD("pidfd_send_signal", BOTH, pidfd_send_signal, -1, 0, 0, 0);
     ADD("pidfd_getfd", BOTH, pidfd_getfd, -1, 0, 0);

@@ -35,6 +35,7 @@ struct jump_ground {
     int tcp;       /* a fresh TCP socket */
     int bound;     /* a TCP socket that is bound, not listening */
     int server;    /* one that listens */
+    int shut;      /* one that listened, and was shut down */
     int datagram;  /* an AF_UNIX one */
     int null;      /* /dev/null to read and write; a number that is no standard descriptor */
     int program;   /* a program to read */

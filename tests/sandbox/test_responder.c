@@ -17,6 +17,7 @@
 
 #include "responder/sandbox.h"
 #include "sandbox/landlock.h"
+#include "wicket/link.h"
 
 enum { DESCRIPTORS = 40 };
 
@@ -61,6 +62,38 @@ static void test_memory(void **state)
 {
     (void)state;
     assert_int_equal(jump_run(use_memory, NULL, responder_sandbox_filter), 0);
+}
+
+/* What the list takes away for the listeners is there for every other socket. */
+static int shut_and_copy(void *context)
+{
+    static const int numbers[] = {LINK_FD_LISTEN - 1, LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 64};
+    const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
+
+    (void)context;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (shutdown(numbers[i], SHUT_RDWR) != 0 || fcntl(numbers[i], F_DUPFD_CLOEXEC, 0) < 0)
+            return 1;
+    return send(numbers[0], "x", 1, flags) < 0 && errno == EPIPE ? 0 : 1;
+}
+
+static int place_and_fence(struct error *error)
+{
+    static const int numbers[] = {LINK_FD_LISTEN - 1, LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 64};
+    int pair[2];
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
+        return -1;
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (dup2(pair[0], numbers[i]) < 0)
+            return -1;
+    return responder_sandbox_filter(error);
+}
+
+static void test_beside_listeners(void **state)
+{
+    (void)state;
+    assert_int_equal(jump_run(shut_and_copy, NULL, place_and_fence), 0);
 }
 
 /* ---- Landlock alone ---- */
@@ -239,7 +272,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filter), cmocka_unit_test(test_abort),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_landlock),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_all),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_beside_listeners),
+        cmocka_unit_test(test_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
