@@ -6,6 +6,25 @@
 #include "check/judge.h"
 #include "check/legacy.h"
 #include "redirect/ruleset.h"
+#include "wicket/sources.h"
+
+/* Whether the file of sources can be read, and leaves somebody to be redirected. */
+static bool check_sources(struct check *check)
+{
+    struct config *config = &check->settings.config;
+    struct error error;
+
+    if (sources_read(config, &error) < 0) {
+        findings_add(&check->report, LEVEL_FINDING, "configuration", NULL, NULL, "%s", error.text);
+        return false;
+    }
+    if (config->redirect.sources_file[0] != '\0' && config->redirect.source_count == 0)
+        findings_add(&check->report, LEVEL_FINDING, "configuration", NULL,
+                     "name those who are to be redirected in it",
+                     "%s: it has no source, so that nobody is redirected",
+                     config->redirect.sources_file);
+    return true;
+}
 
 bool check_config(struct check *check, const char *path)
 {
@@ -28,7 +47,7 @@ bool check_config(struct check *check, const char *path)
         findings_add(&check->report, LEVEL_GOOD, "configuration", NULL, NULL, "%s%s", path,
                      check->settings.config.file_exists ? "" : " is absent: the defaults");
     free(errors);
-    return good;
+    return good && check_sources(check);
 }
 
 int check_redirect_priority(const struct config *config, int32_t *out, struct error *error)
