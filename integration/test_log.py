@@ -11,9 +11,9 @@ import shutil
 import time
 
 import pytest
-from lab import network, programs
+from lab import control, network, programs
 from lab.control import ADD, HELLO, OPEN, REMOVE, Control, header
-from lab.lab import HOST4, HOST6, VISITORS4, VISITORS6
+from lab.lab import HOST4, HOST6, MEMBER_UID, VISITORS4, VISITORS6
 from lab.wicket import PREFIX, THUMBPRINT, new_challenge
 
 # What is tried at every door: an end of the line and a line of one's own, a terminal's escapes,
@@ -311,3 +311,119 @@ def test_flood_of_bad_messages(lab, keeper):
         missing = left_out(journal(lab, start), "requests that were refused")
         told = [line for line in journal(lab, start) if "loses its connection" in line]
     assert len(told) + missing == 200
+
+
+FLOOD = """
+import secrets, sys, threading, time
+from control import Control, OPEN, header
+
+class Host:
+    @staticmethod
+    def path(inside):
+        return inside
+
+CLOSE, THUMBPRINT = 67, sys.argv[2]
+
+def register(control):
+    token = secrets.token_urlsafe(24)
+    control.add(token + "." + THUMBPRINT)
+    control.remove(token)
+
+def again(control):
+    control.add("A" * 32 + "." + THUMBPRINT)
+
+def open_and_close(control):
+    control.send(header(OPEN) + (60000).to_bytes(8, "little") + bytes(96))
+    control.result()
+    control.send(header(CLOSE))
+    control.result()
+
+def run(what):
+    control, end = Control(Host), time.monotonic() + 3
+    while time.monotonic() < end:
+        what(control)
+        if not done:
+            print("flooding", flush=True)
+        done.append(None)
+
+done = []
+threads = [threading.Thread(target=run, args=[globals()[sys.argv[1]]]) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(len(done), "requests")
+"""
+
+
+@pytest.mark.parametrize("what", ["register", "again", "open_and_close"])
+def test_flood_of_requests(lab, production, wicket, tell, what):
+    """A member of the group does not fill the log, and keeps nothing of root's out of it."""
+    wicket.turn_away()
+    wicket.run("open", "--for", "5m")
+    shutil.copy(control.__file__, lab.directory)
+    (lab.directory / "flood.py").write_text(FLOOD)
+    member = ("setpriv", "--reuid=member", "--regid=member", "--init-groups", "--")
+    start = len(lab.journal.lines)
+    begin = time.monotonic()
+    flood = lab.host.start("python3", "/mnt/flood.py", what, THUMBPRINT, prefix=member)
+    flood.output.wait_for("flooding")
+    wicket.run("close")
+    root = Control(lab.host)
+    challenges = [new_challenge() for _ in range(30)]
+    for _, key_authorization in challenges:
+        assert root.add(key_authorization) == (0, "")
+    for token, _ in challenges:
+        assert root.remove(token) == (0, "")
+    root.close()
+    assert flood.wait_output() == 0, flood.output.text()
+    requests = int(flood.output.wait_for(r"(\d+) requests")[1])
+    member_left_out = f"requests of uid {MEMBER_UID}"
+    if what != "again":
+        # It has told what the last second left out.
+        wicket.wait_gone()
+    lines = journal(lab, start)
+    seconds = time.monotonic() - begin + 2
+    assert_clean(lines)
+    missing = left_out(lines, member_left_out)
+    tell(f"{what}: {requests} requests, {len(lines)} lines, {missing} left out")
+    for token, _ in challenges:
+        assert sum(f"token {token} registered by uid 0 " in line for line in lines) == 1
+        assert sum(f"token {token} of uid 0 is over: removed" in line for line in lines) == 1
+    assert left_out(lines, "requests of uid 0") == 0
+    # The member's own lines, three of a window, root's, and what was left out or lost.
+    assert len(lines) <= 3 * 20 * seconds + 10 * len(challenges)
+    if what == "again":
+        assert sum(f"registered by uid {MEMBER_UID} " in line for line in lines) == 1
+        assert requests > 100
+    if what == "register":
+        of_member = [line for line in lines if re.search(rf"token .* uid {MEMBER_UID} ", line)]
+        assert 20 <= len(of_member) <= 20 * seconds
+        assert len(of_member) + missing >= 2 * requests > 20 * seconds
+
+
+def test_responder_that_forges(lab, production, wicket):
+    """What comes out of the responder's end of the log is its own, one line a line, and not many."""
+    wicket.run("open", "--for", "5m")
+    start = len(lab.journal.lines)
+    said = 0
+    with open(f"/proc/{wicket.responder()}/fd/2", "wb", buffering=0) as log:
+        for attack in FORGED.values():
+            log.write(attack + b"\n")
+            said += attack.count(b"\n") + 1
+        lab.journal.lines.wait_for("forged forged .*\\.\\.\\.$", start=start)
+        lines = journal(lab, start)
+        assert_clean(lines)
+        assert len(lines) == said
+        assert all(line.startswith("wicket-responder: ") for line in lines)
+        for _ in range(5000):
+            log.write(b"<0>forged\n")
+    lab.journal.lines.wait_for("lines about what the responder said were left out", start=start)
+    lines = journal(lab, start)
+    told = [line for line in lines if line.startswith("wicket-responder: ")]
+    assert len(told) + left_out(lines, "what the responder said") == said + 5000
+    assert len(told) < 1000
+    token, _ = wicket.add()
+    lab.journal.lines.wait_for(f"token {token} registered by uid 0", start=start)
+    wicket.run("remove", token)
+    wicket.run("close")

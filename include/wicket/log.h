@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -11,7 +10,8 @@
  * "<PRI>ident[pid]: line", one datagram a line, as syslog(3) would send it (RFC 3164 without the
  * time stamp, which the daemon adds); the journal's stream, known by JOURNAL_STREAM in the
  * environment, gets "<PRI>ident: line\n" (sd-daemon(3)); anything else gets "ident: line\n"; both
- * in one write(2). Bytes that are not printable ASCII are escaped as \xNN, so that no line can be
+ * in one write(2). A program whose parent relays its lines gives it "<PRI>line\n", and the parent
+ * names it. Bytes that are not printable ASCII are escaped as \xNN, so that no line can be
  * forged; a line is cut at LOG_LINE_MAX. A log that cannot be written is not an error: nothing
  * waits for it. The next line that it does take is preceded by one that counts those it did not.
  *
@@ -22,12 +22,14 @@
 #define LOG_LINE_MAX 1024
 
 void log_init(int fd, const char *ident, int verbose);
+/* To a pipe from which the parent takes lines for log_relay, and names them itself. */
+void log_init_relayed(int fd, const char *ident);
 /* For a file that nobody rotates: emptied whenever this program has written `bytes` to it. */
 void log_bound(size_t bytes);
 int log_fd(void);
-bool log_is_file(void); /* a regular one, which may have to be kept from growing */
-/* Lines that another program has written as this log has them. */
-void log_copy(const char *lines, size_t length);
+/* One line of a program called `ident`, without its newline, as it came out of the pipe. Whatever
+ * it is, it becomes one line of this log, of that name, and no more urgent than an error. */
+void log_relay(const char *ident, const char *line, size_t length);
 
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 void log_errorx(const char *format, ...) __attribute__((format(printf, 1, 2), cold));

@@ -22,7 +22,7 @@ static struct {
     int fd;
     int socket_type; /* SOCK_DGRAM, another type, or 0 when it is no socket */
     bool journal;    /* the stream that journald reads */
-    bool file;
+    bool relayed;    /* by a parent */
     int verbose;
     size_t bound, written; /* log_bound; 0: none */
     size_t lost;           /* lines that it has not taken, and that it has not been told of */
@@ -50,11 +50,16 @@ void log_init(int fd, const char *ident, int verbose)
     state.fd = fd;
     state.socket_type = type;
     state.journal = is_journal(fd);
-    struct stat status;
-    state.file = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    state.relayed = false;
     state.verbose = verbose;
     state.lost = 0;
     escape_copy(state.ident, sizeof(state.ident), ident, strlen(ident));
+}
+
+void log_init_relayed(int fd, const char *ident)
+{
+    log_init(fd, ident, 0);
+    state.relayed = true;
 }
 
 void log_bound(size_t bytes)
@@ -80,11 +85,6 @@ int log_fd(void)
     return state.fd;
 }
 
-bool log_is_file(void)
-{
-    return state.file;
-}
-
 /* False: it does not take the line. */
 static bool log_send(const char *line, size_t length)
 {
@@ -98,21 +98,25 @@ static bool log_send(const char *line, size_t length)
            write(state.fd, line, length) >= 0;
 }
 
-static bool log_put(int priority, const char *text)
+/* `ident` NULL: this program itself. */
+static bool log_put(const char *ident, int priority, const char *text, size_t text_length)
 {
     bool datagram = state.socket_type == SOCK_DGRAM;
     char line[LOG_LINE_MAX + 1];
 
-    if (datagram)
+    if (state.relayed)
+        snprintf(line, sizeof(line), "<%d>", priority);
+    else if (datagram && ident == NULL)
         snprintf(line, sizeof(line), "<%d>%s[%ld]: ", LOG_DAEMON | priority, state.ident,
                  (long)getpid());
-    else if (state.journal)
-        snprintf(line, sizeof(line), "<%d>%s: ", priority, state.ident);
+    else if (datagram || state.journal)
+        snprintf(line, sizeof(line), "<%d>%s: ", datagram ? LOG_DAEMON | priority : priority,
+                 ident == NULL ? state.ident : ident);
     else
-        snprintf(line, sizeof(line), "%s: ", state.ident);
+        snprintf(line, sizeof(line), "%s: ", ident == NULL ? state.ident : ident);
     size_t length = strlen(line);
     /* Room is kept for the newline, which replaces the NUL. */
-    length += escape_copy(line + length, LOG_LINE_MAX - length, text, strlen(text));
+    length += escape_copy(line + length, LOG_LINE_MAX - length, text, text_length);
     if (!datagram)
         line[length++] = '\n';
     return log_send(line, length);
@@ -125,13 +129,31 @@ static void log_tell_lost(void)
 
     snprintf(text, sizeof(text), "lines lost here, since the log did not take them in time: %zu",
              state.lost);
-    if (log_put(LOG_WARNING, text))
+    if (log_put(NULL, LOG_WARNING, text, strlen(text)))
         state.lost = 0;
 }
 
-void log_copy(const char *lines, size_t length)
+static void log_put_or_count(const char *ident, int priority, const char *text, size_t length)
 {
-    (void)log_send(lines, length);
+    if (state.lost > 0)
+        log_tell_lost();
+    if (!log_put(ident, priority, text, length))
+        state.lost++;
+}
+
+void log_relay(const char *ident, const char *line, size_t length)
+{
+    int priority = LOG_WARNING;
+
+    /* What a library says as it aborts has none. Nothing from there is an emergency, which syslog
+     * would write to every terminal. */
+    if (length >= 3 && line[0] == '<' && line[2] == '>' && line[1] >= '0' + LOG_ERR &&
+        line[1] <= '0' + LOG_DEBUG) {
+        priority = line[1] - '0';
+        line += 3;
+        length -= 3;
+    }
+    log_put_or_count(ident, priority, line, length);
 }
 
 /* `number` is an errno to append, or 0. */
@@ -146,10 +168,7 @@ __attribute__((format(printf, 3, 0))) static void log_line(int priority, int num
     if (number != 0)
         snprintf(text + used, sizeof(text) - used, ": %s", strerror(number));
 
-    if (state.lost > 0)
-        log_tell_lost();
-    if (!log_put(priority, text))
-        state.lost++;
+    log_put_or_count(NULL, priority, text, strlen(text));
     errno = saved_errno;
 }
 

@@ -5,11 +5,9 @@
 
 #include "wicket/log.h"
 
-#define SECOND_MS 1000
-
 void log_limit_tick(struct log_limit *limit, uint64_t now_ms)
 {
-    if (limit->dropped == 0 || now_ms - limit->second_start_ms < SECOND_MS)
+    if (limit->dropped == 0 || now_ms - limit->second_start_ms < LOG_LIMIT_SECOND_MS)
         return;
     log_warnx("%" PRIu64 " more lines about %s were left out", limit->dropped,
               limit->about ? limit->about : "the like");
@@ -18,12 +16,12 @@ void log_limit_tick(struct log_limit *limit, uint64_t now_ms)
 
 uint64_t log_limit_next_ms(const struct log_limit *limit)
 {
-    return limit->dropped > 0 ? limit->second_start_ms + SECOND_MS : UINT64_MAX;
+    return limit->dropped > 0 ? limit->second_start_ms + LOG_LIMIT_SECOND_MS : UINT64_MAX;
 }
 
 static void begin_second(struct log_limit *limit, uint64_t now_ms)
 {
-    if (now_ms - limit->second_start_ms < SECOND_MS)
+    if (now_ms - limit->second_start_ms < LOG_LIMIT_SECOND_MS)
         return;
     log_limit_tick(limit, now_ms);
     limit->second_start_ms = now_ms;

@@ -8,7 +8,8 @@
  * Lines that strangers can provoke: at most so many in a second, and once that is over one more
  * that says how many were left out, whether or not there is another line by then.
  */
-#define LOG_LIMIT_LINES 10
+#define LOG_LIMIT_LINES     10
+#define LOG_LIMIT_SECOND_MS 1000
 
 /* All zero is a good start. */
 struct log_limit {

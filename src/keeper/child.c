@@ -347,8 +347,7 @@ static int spawn(struct child *child, struct error *error)
     if (child_log_begin(&child->log, &plan.log_fd, error) < 0)
         return -1;
     int outcome = spawn_responder(&plan, &child->link.fd, &child->process.fd, error);
-    if (plan.log_fd != log_fd())
-        close(plan.log_fd);
+    close(plan.log_fd);
     return outcome;
 }
 
@@ -449,6 +448,7 @@ void child_stop(struct child *child)
     }
     drain_link(child);
     child_log_end(&child->log);
+    child_log_tick(&child->log, UINT64_MAX);
     child->state = CHILD_DOWN;
 }
 
@@ -456,6 +456,7 @@ void child_tick(struct child *child, uint64_t now_ms)
 {
     struct error error;
 
+    child_log_tick(&child->log, now_ms);
     if (child->stopped || now_ms < child->due_ms)
         return;
     if (child->state == CHILD_STARTING) {
@@ -474,5 +475,7 @@ void child_tick(struct child *child, uint64_t now_ms)
 
 uint64_t child_next_ms(const struct child *child)
 {
-    return child->due_ms;
+    uint64_t told_ms = child_log_next_ms(&child->log);
+
+    return told_ms < child->due_ms ? told_ms : child->due_ms;
 }

@@ -56,7 +56,8 @@ void keeper_trouble(struct keeper *keeper, const char *format, ...)
     memcpy(keeper->trouble, text, sizeof(text));
     memcpy(keeper->trouble_last, text, sizeof(text));
     keeper->troubles++;
-    log_warnx("%s", text);
+    if (log_limit_take(&keeper->troubles_told, event_now_ms()))
+        log_warnx("%s", text);
 }
 
 void keeper_refuse_lease(struct keeper *keeper, const struct error *error)
@@ -381,7 +382,7 @@ static int start_child(struct keeper *keeper, const char *path, struct error *er
         .mode = keeper->mode,
         .null_fd = keeper->null_fd,
         .root_fd = keeper->root_fd,
-        .log_fd = log_fd(),
+        .log_fd = -1,
         .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
         .listen_count = keeper->listen_count,
     };
@@ -462,8 +463,9 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
         .shut_reason = "",
         .log_limit = {.about = "requests that were refused"},
         .validations = {.about = "validations", .most = VALIDATION_LINES},
+        .troubles_told = {.about = "what stands in the way of windows"},
         .pressure = {.conntrack_count_fd = -1, .conntrack_max_fd = -1},
-        .child = {.link = none, .process = none, .state = CHILD_DOWN},
+        .child = {.link = none, .process = none, .log = {.pipe = none}, .state = CHILD_DOWN},
     };
     keeper_window_options(&window, config);
     window_init(&keeper->window, &window);
@@ -536,6 +538,8 @@ void keeper_deinit(struct keeper *keeper)
 
     log_limit_tick(&keeper->log_limit, UINT64_MAX);
     log_limit_tick(&keeper->validations, UINT64_MAX);
+    log_limit_tick(&keeper->troubles_told, UINT64_MAX);
+    request_log_deinit(&keeper->request_log);
     if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
         log_debug("%s", error.text);
     /* Out of sight first: who connects now must find out before the greeting. */

@@ -17,6 +17,7 @@
 #include "keeper/peer.h"
 #include "keeper/pressure.h"
 #include "keeper/privileges.h"
+#include "keeper/request_log.h"
 #include "keeper/service.h"
 #include "keeper/sources.h"
 #include "keeper/stateless.h"
@@ -117,6 +118,11 @@ struct keeper {
     uint64_t evidence_tokens;  /* registered in the present window, or in the last one */
     uint64_t validations_told; /* by the present one, or left out of the log */
     struct link_pong pong;
+
+    struct log_limit troubles_told; /* of what stands in the way of windows */
+    struct request_log request_log; /* of what peers ask for and get, by user */
+    bool window_told;               /* the log has the present window, or the last one */
+    uid_t window_uid;               /* who opened it */
 
     bool was_ready;
     bool leaving;

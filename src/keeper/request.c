@@ -181,8 +181,10 @@ static void handle_add(struct peer *peer, const struct control_add *add)
         }
     }
     keeper->tokens_total++;
-    log_info("token %s registered by uid %u pid %d (%s)", challenge.token, (unsigned int)peer->uid,
-             (int)peer->pid, add->purpose);
+    /* The same again is no news. */
+    if (reason->count == 1 && request_log_take(&keeper->request_log, peer->uid, now_ms))
+        log_info("token %s registered by uid %u pid %d (%s)", challenge.token,
+                 (unsigned int)peer->uid, (int)peer->pid, add->purpose);
     peer->warning[0] = '\0';
     park(peer, PEER_WAIT_WINDOW, WINDOW_WAIT_MS);
     peer->reason = reason;
@@ -526,8 +528,9 @@ void request_resume(struct peer *peer, uint64_t now_ms)
         break;
     }
     if (peer->source.fd >= 0 && peer->packets != NULL && now_ms >= peer->stuck_at_ms) {
-        log_warnx("uid %u pid %d does not read its answer and loses its connection",
-                  (unsigned int)peer->uid, (int)peer->pid);
+        if (log_limit_take(&peer->keeper->log_limit, now_ms))
+            log_warnx("uid %u pid %d does not read its answer and loses its connection",
+                      (unsigned int)peer->uid, (int)peer->pid);
         peer_close(peer);
     }
 }

@@ -11,7 +11,21 @@
 #include "wicket/duration.h"
 #include "wicket/log.h"
 
-static void take_ended(struct keeper *keeper)
+static bool may_tell_end(struct keeper *keeper, const struct window_reason *reason, uint64_t now_ms)
+{
+    return reason->is_file ? webroot_tokens_may_log(keeper)
+                           : request_log_take(&keeper->request_log, reason->uid, now_ms);
+}
+
+/* A window is told of from its opening to its end, or not at all. */
+static bool may_tell_window(struct keeper *keeper, uint64_t now_ms)
+{
+    if (!keeper->window_told)
+        request_log_leave_out(&keeper->request_log, keeper->window_uid, now_ms);
+    return keeper->window_told;
+}
+
+static void take_ended(struct keeper *keeper, uint64_t now_ms)
 {
     struct window_reason *reason = window_take_ended(&keeper->window);
 
@@ -20,7 +34,7 @@ static void take_ended(struct keeper *keeper)
         const char *why = keeper_end_text(reason->end);
 
         if (reason->kind == WINDOW_TOKEN) {
-            if (!reason->is_file || webroot_tokens_may_log(keeper))
+            if (may_tell_end(keeper, reason, now_ms))
                 log_info("token %s of uid %u is over: %s", reason->challenge.token,
                          (unsigned int)reason->uid,
                          reason->end == WINDOW_END_REMOVED ? "removed" : why);
@@ -43,7 +57,8 @@ static void shut(struct keeper *keeper, uint64_t now_ms)
 
     keeper->look_due_ms = UINT64_MAX;
     if (failed && keeper->shut_due_ms == UINT64_MAX) {
-        log_errorx("%s; trying again, and the lease ends by itself", error.text);
+        if (log_limit_take(&keeper->troubles_told, now_ms))
+            log_errorx("%s; trying again, and the lease ends by itself", error.text);
         keeper->lease_gone_ms = now_ms + keeper->config->window.lease_ms;
     }
     if (failed && now_ms < keeper->lease_gone_ms) {
@@ -51,7 +66,7 @@ static void shut(struct keeper *keeper, uint64_t now_ms)
         return;
     }
     keeper->shut_due_ms = UINT64_MAX;
-    if (keeper->in_force)
+    if (keeper->in_force && may_tell_window(keeper, now_ms))
         log_info("port %u is back with production", keeper->config->redirect.port);
     keeper->in_force = false;
 }
@@ -66,7 +81,8 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
     keeper->leased_ms = now_ms;
     if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
         redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
-        log_warnx("%s", error.text);
+        if (log_limit_take(&keeper->troubles_told, now_ms))
+            log_warnx("%s", error.text);
         counters = (struct redirect_counters){0};
     }
     arrival_begin(&keeper->arrival, &counters);
@@ -100,7 +116,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
     }
     window_lease_taken(&keeper->window, now_ms);
     keeper->trouble[0] = '\0';
-    if (!keeper->in_force)
+    if (!keeper->in_force && may_tell_window(keeper, now_ms))
         log_info("port %u is redirected to the responder", keeper->config->redirect.port);
     if (keeper->look_due_ms == UINT64_MAX)
         keeper->look_due_ms = now_ms + ARRIVAL_LOOK_MS;
@@ -206,7 +222,13 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
 
     if (keeper->state_seen == WINDOW_OPEN && state != WINDOW_OPEN) {
         keeper->shut_ms = now_ms;
-        log_info("window shut: %s", keeper->shut_reason);
+        if (may_tell_window(keeper, now_ms))
+            log_info("window shut: %s", keeper->shut_reason);
+    }
+    /* Its first lease comes later: that takes an answer from the responder. */
+    if (keeper->state_seen != WINDOW_OPEN && state == WINDOW_OPEN) {
+        keeper->window_uid = keeper->window.reasons->uid;
+        keeper->window_told = request_log_take(&keeper->request_log, keeper->window_uid, now_ms);
     }
     keeper->state_seen = state;
     if (state == WINDOW_OPEN)
@@ -274,6 +296,8 @@ static uint64_t next_ms(const struct keeper *keeper)
 
     at_ms = earlier(at_ms, log_limit_next_ms(&keeper->log_limit));
     at_ms = earlier(at_ms, log_limit_next_ms(&keeper->validations));
+    at_ms = earlier(at_ms, log_limit_next_ms(&keeper->troubles_told));
+    at_ms = earlier(at_ms, request_log_next_ms(&keeper->request_log));
     at_ms = earlier(at_ms, keeper->look_due_ms);
     at_ms = earlier(at_ms, keeper->shut_due_ms);
     at_ms = earlier(at_ms, peers_next_ms(&keeper->peers));
@@ -304,13 +328,15 @@ uint64_t keeper_settle(struct keeper *keeper)
         log_limit_tick(&keeper->validations, now_ms);
         keeper_sources_tick(keeper);
         keeper_admission_tick(keeper, now_ms);
+        log_limit_tick(&keeper->troubles_told, now_ms);
+        request_log_tick(&keeper->request_log, now_ms);
         look(keeper, now_ms);
         actions = window_take_actions(&keeper->window);
         stateless_allow(keeper);
         act(keeper, actions, now_ms);
         if (now_ms >= keeper->shut_due_ms)
             shut(keeper, now_ms);
-        take_ended(keeper);
+        take_ended(keeper, now_ms);
         stateless_withdraw(keeper);
         note_state(keeper, now_ms);
         resume_peers(keeper, now_ms);

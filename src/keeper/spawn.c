@@ -21,9 +21,9 @@ enum { DESCRIPTORS = LINK_FD_LISTEN + LISTEN_RESPONDER_MAX };
 /* What cannot be done is said where the responder would say it. */
 __attribute__((noreturn)) static void give_up(const struct spawn_plan *plan, const char *what)
 {
-    int reason = errno; /* log_init asks what the log is */
+    int reason = errno;
 
-    log_init(plan->log_fd, "wicket-responder", 0);
+    log_init_relayed(plan->log_fd, "wicket-responder");
     errno = reason;
     log_error("cannot start %s: %s", plan->path, what);
     _exit(EX_OSERR);
@@ -55,14 +55,12 @@ static void place_descriptors(const struct spawn_plan *plan, int link_fd)
         give_up(plan, "the other descriptors cannot be closed");
 }
 
-/* The time zone is for the Date header, JOURNAL_STREAM for the form of the log, the others are how
- * a sanitizer takes its settings. */
-enum { PASSED_ON = 4 };
+/* The time zone is for the Date header, the others are how a sanitizer takes its settings. */
+enum { PASSED_ON = 3 };
 
 static void keep_environment(char *out[PASSED_ON + 1])
 {
-    static const char *const passed_on[PASSED_ON] = {
-        "TZ=", "JOURNAL_STREAM=", "ASAN_OPTIONS=", "UBSAN_OPTIONS="};
+    static const char *const passed_on[PASSED_ON] = {"TZ=", "ASAN_OPTIONS=", "UBSAN_OPTIONS="};
     unsigned int kept = 0;
 
     for (char **entry = environ; *entry != NULL; entry++)

@@ -14,7 +14,7 @@ struct spawn_plan {
     enum privileges_mode mode;
     int null_fd; /* /dev/null */
     int root_fd;
-    int log_fd;
+    int log_fd; /* of a pipe */
     int listen_fds[LISTEN_RESPONDER_MAX];
     unsigned int listen_count;
 };

@@ -13,11 +13,10 @@
 #include "wicket/log.h"
 
 /* The keeper ends this program through the link. What reaches the whole group or cgroup (^C, the
- * end of a session, systemd stopping the unit) must not end it before the keeper has drained. Nor
- * must a line for a log that is a file, and grows no more. */
+ * end of a session, systemd stopping the unit) must not end it before the keeper has drained. */
 static void main_ignore_signals(void)
 {
-    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
+    static const int ignored[] = {SIGPIPE, SIGHUP, SIGINT, SIGTERM};
     sigset_t none;
 
     for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
@@ -68,7 +67,7 @@ int main(int argc, char **argv)
                     stderr);
         return EX_USAGE;
     }
-    log_init(LINK_FD_LOG, "wicket-responder", 0);
+    log_init_relayed(LINK_FD_LOG, "wicket-responder");
     main_ignore_signals();
     /* The Date header needs the zone's rules once, and there will be no file to read them from. */
     tzset();

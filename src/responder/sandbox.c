@@ -126,7 +126,7 @@ int responder_sandbox_filter(struct error *error)
         FILTER_CALL(pipe2),
         FILTER_CALL_1(fcntl, FILTER_INT(1, F_SETPIPE_SZ)),
 
-        /* the log, whatever kind it is of; writev is the C library's, before it aborts */
+        /* the log, a pipe; writev is the C library's, before it aborts */
         FILTER_CALL(poll),
         FILTER_CALL(ppoll),
         FILTER_CALL_1(write, FILTER_INT(0, LINK_FD_LOG)),
