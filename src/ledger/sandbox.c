@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -62,7 +63,7 @@ int ledger_sandbox_filter(struct error *error)
     const struct filter_rule rules[] = {
         /* the keeper */
         FILTER_CALL(recvfrom),
-        FILTER_CALL_1(sendto, FILTER_NULL(4)),
+        FILTER_CALL_2(sendto, FILTER_NULL(4), FILTER_FLAGS(3, 0, MSG_DONTWAIT | MSG_NOSIGNAL)),
 
         /* the file */
         FILTER_CALL(openat),
