@@ -74,6 +74,11 @@ struct keeper {
     int listen_fds[LISTEN_RESPONDER_MAX];
     unsigned int listen_count;
     bool owns_control; /* the socket's file is ours to remove */
+    bool was_ready;
+    bool leaving;
+    bool in_force; /* the lease was taken and not taken away; for the log */
+    int exit_code;
+    enum window_state state_seen; /* after the last settling */
     char *responder_path;
 
     struct redirect *redirect;
@@ -92,8 +97,6 @@ struct keeper {
     struct ledger ledger;
     struct ledger_note note;
 
-    bool in_force;                /* the lease was taken and not taken away; for the log */
-    enum window_state state_seen; /* after the last settling */
     uint64_t leased_ms;           /* when the present window first had its lease */
     uint64_t look_due_ms;         /* at the arrival counters; UINT64_MAX: not now */
     uint64_t shut_due_ms;         /* a lease could not be taken away: try again; UINT64_MAX: no */
@@ -115,19 +118,15 @@ struct keeper {
     uint64_t validations_before, turned_away_before, passed_before, unknown_before;
     uint8_t unknown_address[16]; /* who asked for the last unknown token, as in link_pong */
     uint16_t unknown_family;
+    bool window_told;          /* the log has the present window, or the last one */
+    uid_t window_uid;          /* who opened it */
     uint64_t evidence_tokens;  /* registered in the present window, or in the last one */
     uint64_t validations_told; /* by the present one, or left out of the log */
     struct link_pong pong;
 
     struct log_limit troubles_told; /* of what stands in the way of windows */
     struct request_log request_log; /* of what peers ask for and get, by user */
-    bool window_told;               /* the log has the present window, or the last one */
-    uid_t window_uid;               /* who opened it */
-
-    bool was_ready;
-    bool leaving;
-    int exit_code;
-    uint64_t stay_until_ms; /* on demand: for the first peer */
+    uint64_t stay_until_ms;         /* on demand: for the first peer */
 };
 
 /* Sets up everything up to the point where the responder is being started. */

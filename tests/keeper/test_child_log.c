@@ -197,7 +197,7 @@ static void a_flood_is_counted(void **state)
         next_line(rig, got, sizeof(got));
         for (; got[0] != '\0'; next_line(rig, got, sizeof(got))) {
             const char *colon = strchr(got, ':');
-            if (sscanf(colon + 1, " %ju more lines about what the responder said were left out",
+            if (sscanf(colon + 1, " %lu more lines about what the responder said were left out",
                        &number) == 1)
                 missing += number;
             else
@@ -212,7 +212,7 @@ static void a_flood_is_counted(void **state)
     assert_true(due_ms <= event_now_ms() + LOG_LIMIT_SECOND_MS);
     child_log_tick(&rig->log, due_ms);
     next_line(rig, got, sizeof(got));
-    assert_int_equal(sscanf(strchr(got, ':') + 1, " %ju more lines", &number), 1);
+    assert_int_equal(sscanf(strchr(got, ':') + 1, " %lu more lines", &number), 1);
     assert_int_equal(told + missing + number, count);
     assert_true(child_log_next_ms(&rig->log) == UINT64_MAX);
 }

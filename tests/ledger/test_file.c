@@ -29,13 +29,13 @@ static int place_make(void **state)
 {
     struct place *place = calloc(1, sizeof(*place));
 
+    *state = place;
     strcpy(place->directory, "/tmp/wicket-ledger-XXXXXX");
     if (mkdtemp(place->directory) == NULL)
         return -1;
     snprintf(place->path, sizeof(place->path), "%s/ledger.jsonl", place->directory);
     snprintf(place->old, sizeof(place->old), "%s/ledger.jsonl.1", place->directory);
     snprintf(place->other, sizeof(place->other), "%s/other", place->directory);
-    *state = place;
     return 0;
 }
 

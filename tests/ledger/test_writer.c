@@ -32,13 +32,13 @@ static int bench_make(void **state)
     uid_t owner;
     int pair[2];
 
+    *state = bench;
     strcpy(bench->directory, "/tmp/wicket-writer-XXXXXX");
     if (mkdtemp(bench->directory) == NULL || socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) != 0)
         return -1;
     snprintf(bench->path, sizeof(bench->path), "%s/ledger", bench->directory);
     bench->keeper = pair[0];
     bench->writer = (struct writer){.socket = pair[1], .keeper = "abc-1"};
-    *state = bench;
     return ledger_file_init(&bench->writer.file, bench->path, 100000, &owner, &error);
 }
 
