@@ -6,10 +6,12 @@ some, others in every run. And that a promise which is not kept is found out.
 
 import dataclasses
 import random
+import time
 
 import pytest
 from lab import programs
 from lab.faults import report, rows, seam, trial, workers
+from lab.faults.course import Course
 from lab.faults.ground import Ground, Violation
 from lab.faults.kinds import KINDS
 
@@ -84,6 +86,17 @@ def test_being_late_is_found_out(ground):
     with pytest.raises(Violation, match="production is not back"):
         strike(ground, hasty, "serving")
     ground.sweep()
+
+
+def test_a_late_answer_is_found_out(ground):
+    """Also where it is right, and no wrong one was seen in the meantime."""
+    course = Course(ground, trial.Fault(0, kind("keeper SIGSTOP"), "", 0, 1, False, True))
+    late = time.monotonic() - rows.LEASE - rows.MARGIN
+    try:
+        with pytest.raises(Violation, match="or only after"):
+            course.until(lambda answer: answer.server == "production", late, rows.LEASE, "nothing")
+    finally:
+        course.close()
 
 
 def test_a_trace_is_found_out(ground):

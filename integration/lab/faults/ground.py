@@ -20,7 +20,9 @@ from .seam import Seam
 PROGRAMS = ("wicket", "wicket-keeper", "wicket-ledger", "wicket-responder")
 #: File systems of their own, small enough to be filled.
 DISKS = ("/run/wicket", "/var/lib/wicket")
-GONE_S = 5  # for a process that is to end at once, on a busy machine
+#: For a process that is to end at once, on a busy machine: a keeper's end waits until the kernel has
+#: let go of conntrack, whose locks are the same for all labs.
+GONE_S = 5
 
 
 class Violation(AssertionError):
