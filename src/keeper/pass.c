@@ -308,7 +308,8 @@ static void begin(struct keeper *keeper, struct attempt *attempt,
     if (failure == 0)
         return;
     if (failure != ENOTCONN && log_limit_take(&keeper->pass.log_limit, event_now_ms()))
-        log_warnx("a visitor cannot be passed on: %s", strerror(failure));
+        log_warnx("a visitor cannot be passed on: %s",
+                  failure == EPERM ? "it is this host itself" : strerror(failure));
     fail(keeper, attempt, failure);
 }
 
