@@ -10,14 +10,14 @@ import socket
 import struct
 
 MAGIC = 0x54434B57
-VERSION = 2
+VERSION = 3
 HELLO, RESULT, DOCUMENT = 1, 2, 3
 ADD, REMOVE, OPEN = 64, 65, 66
 STATUS = 69
 
 HEADER = struct.Struct("=IHH")
 ADD_BODY = struct.Struct("=304s96s")
-REMOVE_BODY = struct.Struct("=264s96s")
+REMOVE_BODY = struct.Struct("=264sI96s")
 RESULT_BODY = struct.Struct("=i768s")
 DOCUMENT_BODY = struct.Struct("=II8192s")
 
@@ -64,7 +64,7 @@ class Control:
         return self._result(self.receive())
 
     def ask_remove(self, token, purpose="the lab"):
-        self.send(header(REMOVE) + REMOVE_BODY.pack(token.encode(), purpose.encode()))
+        self.send(header(REMOVE) + REMOVE_BODY.pack(token.encode(), 0, purpose.encode()))
 
     def remove(self, token):
         """(exit code, text)."""
