@@ -196,8 +196,14 @@ def test_old_connections_never_miss_a_beat(lab, production, wicket):
         wicket.run("remove", token)
         for visitor in visitors:
             assert visitor.ask("/?beat").server == "production"
-    beats = [one for one in production.requests() if one.path == "/?beat"]
-    assert len(beats) == 2 * 15 * len(visitors)
+    expected = 2 * 15 * len(visitors)
+
+    def beats_of(requests):
+        return [one for one in requests if one.path == "/?beat"]
+
+    requests = production.wait_for_requests(lambda seen: len(beats_of(seen)) >= expected)
+    beats = beats_of(requests)
+    assert len(beats) == expected
     assert {(one.port) for one in beats} == {visitor.port for visitor in visitors}
     for visitor in visitors:
         visitor.close()
