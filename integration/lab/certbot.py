@@ -28,9 +28,11 @@ class Certbot:
         ]
 
     def manual(self, names, auth="{} auth", cleanup="{} cleanup"):
-        """The arguments for manual mode with wicket's hooks; `{}` is certbot's."""
+        """The arguments for manual mode with wicket's hooks; `{}` is certbot's. None: no such hook."""
         wicket = "wicket" if self._lab.method == "redirect" else f"wicket -c {CONFIG}"
-        auth, cleanup = (text.replace("{}", f"{wicket} hook certbot") for text in (auth, cleanup))
+        auth, cleanup = (
+            text and text.replace("{}", f"{wicket} hook certbot") for text in (auth, cleanup)
+        )
         return self.arguments(
             names,
             *("--manual", "--preferred-challenges", "http", "--manual-auth-hook", auth),
