@@ -123,7 +123,7 @@ static void test_another_waits(void **state)
     assert_true(after.tv_sec - before.tv_sec < 5);
     assert_int_equal(send_with(pair[1], 1, -1), -1);
     assert_true(errno == EPIPE || errno == ECONNRESET); /* as far as that has come */
-    close(reader); /* and who waits is let go */
+    close(reader);                                      /* and who waits is let go */
     struct pollfd gone = {.fd = pair[1], .events = POLLIN};
     assert_int_equal(poll(&gone, 1, 10000), 1);
     close(pair[1]);
