@@ -4,6 +4,7 @@
 import json
 import os
 import resource
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -197,6 +198,27 @@ def test_bad_message(lab, wicket, keeper, message):
     assert bystander.add(key_authorization) == (0, "")
     wicket.run("remove", token)
     control.close()
+    bystander.close()
+
+
+def test_descriptor_of_a_client(lab, wicket, keeper):
+    """None is ever taken: the kernel refuses it, or an older one lets the keeper see it first."""
+    bystander = Control(lab.host)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client, open("/dev/null") as null:
+        client.settimeout(10)
+        client.connect(str(lab.host.path(SOCKET)))
+        client.recv(65536)
+        try:
+            socket.send_fds(client, [b"x"], [null.fileno()])
+        except PermissionError:
+            release = tuple(int(part) for part in os.uname().release.split(".")[:2])
+            assert release >= (6, 16)
+        else:
+            assert client.recv(65536) == b""
+            keeper.output.wait_for("a descriptor nobody asked for")
+    token, key_authorization = new_challenge()
+    assert bystander.add(key_authorization) == (0, "")
+    wicket.run("remove", token)
     bystander.close()
 
 

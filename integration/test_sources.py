@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Only the listed sources are redirected; everybody else is with production, untouched."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from lab import network
@@ -144,6 +146,76 @@ def test_wicket_yaml_waits(lab, production, wicket, sources):
     assert_redirected(lab, [VISITORS4[3]], [VISITORS4[2], VISITORS6[0]])
     change(keeper, other.write_text, f"{VISITORS4[4]}\n")
     assert_redirected(lab, [VISITORS4[4]], [VISITORS4[3]])
+    wicket.leave(keeper)
+
+
+def test_another_directory(lab, production, wicket, sources):
+    """The directory is replaced, at once or after a while, and so is one above it."""
+    sources(f"{VISITORS4[0]}\n")
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    directory = lab.directory / "sources"
+
+    def replace(text):
+        fresh = lab.directory / "fresh"
+        fresh.mkdir()
+        (fresh / "list").write_text(text)
+        directory.rename(lab.directory / f"old{text[-3:-1]}")
+        fresh.rename(directory)
+
+    change(keeper, replace, f"{VISITORS4[1]}\n")
+    assert_redirected(lab, [VISITORS4[1]], [VISITORS4[0]])
+    change(keeper, sources, f"{VISITORS4[2]}\n")
+    assert_redirected(lab, [VISITORS4[2]], [VISITORS4[1]])
+    # Gone, then there again: it is looked for until it is.
+    aside = lab.directory / "aside"
+    change(keeper, lambda _: directory.rename(aside), "", "the previous sources stay in force")
+    change(keeper, lambda _: aside.rename(directory), "")
+    change(keeper, sources, f"{VISITORS4[3]}\n")
+    assert_redirected(lab, [VISITORS4[3]], [VISITORS4[2]])
+    wicket.leave(keeper)
+
+
+def test_another_directory_above(lab, production, wicket):
+    """Nothing tells of that: the next window looks."""
+    above = lab.directory / "above"
+
+    def make(text):
+        (above / "sources").mkdir(parents=True)
+        (above / "sources" / "list").write_text(text)
+
+    make(f"{VISITORS4[0]}\n")
+    wicket.configure(
+        "other_requests: not-found\nredirect: {sources_file: /mnt/above/sources/list}\n"
+    )
+    keeper = wicket.serve()
+    above.rename(lab.directory / "before")
+    make(f"{VISITORS4[1]}\n")
+    start = len(keeper.output)
+    wicket.add()
+    keeper.output.wait_for("sources in force", start)
+    assert_redirected(lab, [VISITORS4[1]], [VISITORS4[0]])
+    wicket.leave(keeper)
+
+
+def test_more_events_than_fit(lab, production, wicket, sources):
+    """The change is among those that the kernel dropped."""
+    sources(f"{VISITORS4[0]}\n")
+    keeper = wicket.serve()
+    wicket.add()
+    (pid,) = wicket.keepers()
+    most = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text())
+    start = len(keeper.output)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        for number in range(most // 2 + 1):  # one that is made and closed is two at least
+            (lab.directory / "sources" / f"other{number % 2}").write_text("")
+            (lab.directory / "sources" / f"other{number % 2}").unlink()
+        sources(f"{VISITORS4[1]}\n")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    keeper.output.wait_for("sources in force", start)
+    assert_redirected(lab, [VISITORS4[1]], [VISITORS4[0]])
     wicket.leave(keeper)
 
 

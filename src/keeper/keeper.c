@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/program.h"
+#include "keeper/hang_up.h"
 #include "keeper/reload.h"
 #include "keeper/root.h"
 #include "keeper/sandbox.h"
@@ -410,12 +411,14 @@ static int take_control(struct keeper *keeper, struct error *error)
         if (listen_control(&keeper->control.fd, keeper->config, &keeper->account, error) < 0)
             return -1;
         keeper->owns_control = true;
+        (void)hang_up_refuse_descriptors(keeper->control.fd);
         return 0;
     }
     if (service_check_socket(service, keeper->config->control.socket, error) < 0)
         return -1;
     keeper->control.fd = service->socket_fd;
     service->socket_fd = -1;
+    (void)hang_up_refuse_descriptors(keeper->control.fd);
     return 0;
 }
 

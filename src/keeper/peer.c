@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "keeper/descriptor.h"
+#include "keeper/hang_up.h"
 #include "keeper/keeper.h"
 #include "keeper/request.h"
 #include "wicket/log.h"
@@ -42,7 +43,10 @@ void peer_close(struct peer *peer)
 
     if (peer->source.fd < 0)
         return;
-    event_close(keeper->epoll_fd, &peer->source);
+    int fd = peer->source.fd;
+    event_remove(keeper->epoll_fd, &peer->source);
+    peer->source.fd = -1;
+    hang_up(fd);
     while (peer->packets != NULL)
         packet_drop(peer);
     *(peer->previous == NULL ? &keeper->peers.list : &peer->previous->next) = peer->next;
@@ -168,23 +172,23 @@ static void receive(struct peer *peer)
 {
     union control_message message;
     struct error error;
-    int fd;
+    const bool descriptors = hang_up_is_due(peer->source.fd);
+    ssize_t length = -1;
 
-    descriptor_hurry();
-    ssize_t length = control_receive(peer->source.fd, &message, &fd);
-    descriptor_hurry_end();
+    errno = EBADMSG;
+    if (!descriptors)
+        length = control_receive(peer->source.fd, &message, NULL);
     if (length < 0 && errno == EAGAIN)
         return;
     if (length == 0 || (length < 0 && errno != EBADMSG)) {
         peer_close(peer);
         return;
     }
-    if (length < 0)
-        error_set(&error, EX_PROTOCOL, "a broken packet");
-    else if (fd >= 0) {
-        close(fd);
+    if (descriptors)
         error_set(&error, EX_PROTOCOL, "a descriptor nobody asked for");
-    } else if (control_message_check(&message, (size_t)length, &error) == 0) {
+    else if (length < 0)
+        error_set(&error, EX_PROTOCOL, "a broken packet");
+    else if (control_message_check(&message, (size_t)length, &error) == 0) {
         if (peer->wait == PEER_WAIT_NONE && peer->packets == NULL) {
             if (request_handle(peer, &message))
                 return;
@@ -234,7 +238,7 @@ static void refuse(struct keeper *keeper, int fd, const char *why)
     if (log_limit_take(&keeper->log_limit, event_now_ms()))
         log_warnx("turned away: %s", why);
     control_send(fd, &message, -1);
-    close(fd);
+    hang_up(fd);
 }
 
 static void adopt(struct keeper *keeper, int fd)
@@ -242,8 +246,10 @@ static void adopt(struct keeper *keeper, int fd)
     struct ucred who;
     socklen_t length = sizeof(who);
 
+    /* The listener's setting is not that of who was in its queue before. */
+    (void)hang_up_refuse_descriptors(fd);
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) != 0) {
-        close(fd);
+        hang_up(fd);
         return;
     }
     if (peers_of(keeper, who.uid) >= PEERS_PER_UID || keeper->peers.count >= PEERS_MAX) {
@@ -257,7 +263,7 @@ static void adopt(struct keeper *keeper, int fd)
 
     struct peer *peer = calloc(1, sizeof(*peer));
     if (peer == NULL) {
-        close(fd);
+        hang_up(fd);
         return;
     }
     peer->keeper = keeper;
@@ -265,7 +271,7 @@ static void adopt(struct keeper *keeper, int fd)
     peer->uid = who.uid;
     peer->pid = who.pid;
     if (!event_add(keeper->epoll_fd, &peer->source, EPOLLIN | EPOLLRDHUP)) {
-        close(fd);
+        hang_up(fd);
         free(peer);
         return;
     }

@@ -227,6 +227,7 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
     }
     /* Its first lease comes later: that takes an answer from the responder. */
     if (keeper->state_seen != WINDOW_OPEN && state == WINDOW_OPEN) {
+        keeper_sources_compare(keeper);
         keeper->window_uid = keeper->window.reasons->uid;
         keeper->window_told = request_log_take(&keeper->request_log, keeper->window_uid, now_ms);
     }
@@ -301,6 +302,7 @@ static uint64_t next_ms(const struct keeper *keeper)
     at_ms = earlier(at_ms, keeper->look_due_ms);
     at_ms = earlier(at_ms, keeper->shut_due_ms);
     at_ms = earlier(at_ms, peers_next_ms(&keeper->peers));
+    at_ms = earlier(at_ms, keeper_sources_next_ms(&keeper->sources));
     at_ms = earlier(at_ms, pass_next_ms(&keeper->pass));
     at_ms = earlier(at_ms, webroot_next_ms(&keeper->webroot));
     at_ms = earlier(at_ms, service_next_ms(keeper->options.service));
@@ -326,7 +328,7 @@ uint64_t keeper_settle(struct keeper *keeper)
         webroot_tick(&keeper->webroot, now_ms);
         log_limit_tick(&keeper->log_limit, now_ms);
         log_limit_tick(&keeper->validations, now_ms);
-        keeper_sources_tick(keeper);
+        keeper_sources_tick(keeper, now_ms);
         keeper_admission_tick(keeper, now_ms);
         log_limit_tick(&keeper->troubles_told, now_ms);
         request_log_tick(&keeper->request_log, now_ms);

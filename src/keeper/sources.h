@@ -2,6 +2,8 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <sys/stat.h>
 
 #include "keeper/event.h"
 #include "wicket/error.h"
@@ -15,9 +17,11 @@ struct keeper;
  */
 struct keeper_sources {
     struct event_source inotify;
-    int directory;     /* the watch of it, or -1 */
-    bool changed;      /* since the last look */
-    char refused[256]; /* what is wrong with the file that was to be read, or "" */
+    int directory;        /* the watch of it, or -1 */
+    uint64_t watch_at_ms; /* when it is watched anew, or UINT64_MAX */
+    struct stat seen;     /* the file when it was read; all zero: none */
+    bool changed;         /* since the last look */
+    char refused[256];    /* what is wrong with the file that was to be read, or "" */
 };
 
 void keeper_sources_init(struct keeper_sources *sources);
@@ -26,5 +30,9 @@ void keeper_sources_init(struct keeper_sources *sources);
 int keeper_sources_watch(struct keeper *keeper, struct error *error);
 void keeper_sources_deinit(struct keeper *keeper);
 
-/* Reads it if it has changed. */
-void keeper_sources_tick(struct keeper *keeper);
+/* Reads it if it has changed, and watches the directory again that has been replaced. */
+void keeper_sources_tick(struct keeper *keeper, uint64_t now_ms);
+uint64_t keeper_sources_next_ms(const struct keeper_sources *sources);
+/* Reads it if it is not the one that was read; with every opening of a window, since a directory
+ * above its own may have been replaced, which nothing tells. */
+void keeper_sources_compare(struct keeper *keeper);
