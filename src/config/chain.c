@@ -153,6 +153,12 @@ bool chain_load(struct loader *loader, const struct schema_key *key, bool *bad)
             wrong = true;
         }
     }
+    /* src/redirect's own: inet wicket. */
+    if (!wrong && strcmp(chain.family, "inet") == 0 && strcmp(chain.table, "wicket") == 0) {
+        report_add(reader->report, &position, key->name,
+                   "inet wicket is the table of acme-wicket itself: name a chain of the firewall");
+        wrong = true;
+    }
     struct error error = {0};
     if (!wrong && append(loader->config, key, &chain, &error) != 0) {
         report_add(reader->report, &position, key->name, "%s", error.text);

@@ -240,6 +240,7 @@ void reload_sources(struct keeper *keeper)
         keeper->config->redirect.source_count = fresh.redirect.source_count;
         free(old);
         note_sources(keeper);
+        ledger_note_ruleset(keeper);
         return;
     }
     free(fresh.redirect.sources);

@@ -132,21 +132,22 @@ struct contents {
     const struct config *fresh; /* that it is for, instead of the redirect's; NULL: the same */
 };
 
-/* Begins the batch that replaces the table. An open window's admissions move with it. */
+/* Begins the batch that replaces the table. An open window's admissions move with it; without a
+ * lease those that stand go, whether or not somebody has seen to that already. */
 static int redirect_begin_table(struct redirect *redirect, const struct contents *contents,
                                 struct batch *batch, struct failure *failure)
 {
     const struct config *old = redirect->config, *fresh = contents->fresh;
+    const bool leased = contents->lease_ms > 0;
 
-    if (!fresh || contents->lease_ms == 0 ||
-        old->redirect.admit_count + fresh->redirect.admit_count == 0) {
+    if (!fresh || old->redirect.admit_count + (leased ? fresh->redirect.admit_count : 0) == 0) {
         batch_init(batch, BATCH_ATOMIC);
         return 0;
     }
     if (admission_begin(&redirect->transport, batch, failure) < 0)
         return -1;
-    if (redirect_take_admissions(redirect, batch, old, fresh, failure) == 0 &&
-        redirect_put_admissions(redirect, batch, fresh, failure) == 0)
+    if (redirect_take_admissions(redirect, batch, old, leased ? fresh : NULL, failure) == 0 &&
+        (!leased || redirect_put_admissions(redirect, batch, fresh, failure) == 0))
         return 0;
     batch_deinit(batch);
     return -1;

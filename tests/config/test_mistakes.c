@@ -63,6 +63,10 @@ static void test_mistakes(void **state)
          "w.yaml:2:11: redirect.admit: an entry must be a chain, such as "
          "{family: inet, table: filter, chain: input}\n"
          "w.yaml:2:36: redirect.admit: the family must be inet, ip or ip6, not \"arp\""},
+        {"redirect:\n  admit: [{family: inet, table: wicket, chain: input}]", 0,
+         "w.yaml:2:11: redirect.admit: inet wicket is the table of acme-wicket itself: name a "
+         "chain "
+         "of the firewall"},
         {"redirect:\n  admit: [{family: ip, table: filter}]", 0,
          "w.yaml:2:11: redirect.admit: the chain has no chain"},
         {"redirect:\n  admit: [{}]", 0, "w.yaml:2:11: redirect.admit: the chain has no family"},

@@ -327,6 +327,32 @@ static void test_replaced(void **state)
     assert_true(lab_shell("nft delete table inet filter"));
 }
 
+/* Whose lease has ended by itself has its admissions still; a new table without one has none, also
+ * where the new configuration does not name their chains any more. */
+static void test_replaced_without_lease(void **state)
+{
+    struct config_chain first[] = {{"inet", "filter", "input"}, {"inet", "filter", "second"}};
+    struct config config, fresh;
+    struct error error;
+
+    (void)state;
+    load("table inet filter { chain input { type filter hook input priority 0; }\n"
+         "chain second { type filter hook input priority 1; }\n}\n");
+    sample_admit(&config, first, 2);
+    sample_admit(&fresh, first, 1);
+    struct redirect *redirect = install(&config);
+    must(redirect_arm(redirect, &error), &error);
+    char *listing = lab_output("nft list table inet filter");
+    assert_int_equal(occurrences(listing, COMMENT), 2);
+    free(listing);
+    must(redirect_replace(redirect, &fresh, 0, NULL, 0, &error), &error);
+    listing = lab_output("nft list table inet filter");
+    assert_int_equal(occurrences(listing, COMMENT), 0);
+    free(listing);
+    redirect_destroy(redirect);
+    assert_true(lab_shell("nft delete table inet filter"));
+}
+
 /* iptables goes on reading its chain, and can write it. */
 static void test_iptables(void **state)
 {
@@ -386,9 +412,13 @@ static void test_iptables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_places),           cmocka_unit_test(test_chains_that_cannot_admit),
-        cmocka_unit_test(test_owned_by_another), cmocka_unit_test(test_flushed),
-        cmocka_unit_test(test_leftover),         cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_chains_that_cannot_admit),
+        cmocka_unit_test(test_owned_by_another),
+        cmocka_unit_test(test_flushed),
+        cmocka_unit_test(test_leftover),
+        cmocka_unit_test(test_replaced),
+        cmocka_unit_test(test_replaced_without_lease),
         cmocka_unit_test(test_iptables),
     };
 
