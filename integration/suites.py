@@ -161,10 +161,10 @@ def clang_tidy():
 
 
 # Files of the lab that want the machine for themselves: loads, floods and an emulator beside which
-# nobody keeps time, and a systemd whose groups belong to the whole machine.
+# nobody keeps time, a systemd whose groups belong to the whole machine, and who looks at all of it.
 ALONE = (
-    *("test_systemd", "test_sandbox", "test_ledger", "test_oldkernel", "test_benchmark"),
-    *("test_faults", "test_strangers", "test_pass_storm", "test_tproxy"),
+    *("test_lab", "test_systemd", "test_sandbox", "test_ledger", "test_oldkernel"),
+    *("test_benchmark", "test_faults", "test_strangers", "test_pass_storm", "test_tproxy"),
 )
 # Those that take longest, so that they do not begin last.
 LONG = ("test_clients", "test_firewalls", "test_check", "test_pass", "test_hooks")
