@@ -202,7 +202,7 @@ def test_reasons_and_refusals(lab, production, wicket):
 
 
 def test_the_writers_fences(lab, production, wicket):
-    """Root's without a capability, a list of system calls, one file; the keeper has none more."""
+    """Root's without a capability, a list of system calls, two files; the keeper has none more."""
     keeper = wicket.serve()
     wicket.run("open", "--for", "1m")
     ledger.wait_for(lab.host, "window-opened")
@@ -213,10 +213,13 @@ def test_the_writers_fences(lab, production, wicket):
     assert status["Groups"] == ""
     for which in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
         assert proc.capabilities(status, which) == set(), which
-    assert {path.rsplit("/", 1)[-1] for path in proc.written(pid)} - {"null"} == {"ledger.jsonl"}
+    assert {path.rsplit("/", 1)[-1] for path in proc.written(pid)} - {"null"} == {
+        "ledger.jsonl",
+        "ledger.jsonl.lock",
+    }
     assert not any("ledger" in path for path in proc.written(keeper.pid))
     held = proc.descriptors(pid)
-    assert not any("netlink" in path or ".lock" in path for path in held.values())
+    assert not any("netlink" in path or "keeper-" in path for path in held.values())
     wicket.leave(keeper)
 
 
@@ -392,7 +395,7 @@ def test_rotation(lab, production, wicket):
     wicket.run("remove", token)
     ledger.wait_for(lab.host, "window-shut")
     names = sorted(path.name for path in directory.iterdir() if path.name.startswith("ledger"))
-    assert names == ["ledger.jsonl", "ledger.jsonl.1"]
+    assert names == ["ledger.jsonl", "ledger.jsonl.1", "ledger.jsonl.lock"]
     found = []
     for name in reversed(names):
         assert (directory / name).stat().st_size <= 1000000

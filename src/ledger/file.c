@@ -61,12 +61,13 @@ int ledger_file_init(struct ledger_file *file, const char *path, uint64_t size_m
     char directory[PATH_MAX];
     struct stat status;
 
-    *file = (struct ledger_file){.directory = -1, .fd = -1, .size_max = size_max};
+    *file = (struct ledger_file){.directory = -1, .fd = -1, .lock = -1, .size_max = size_max};
     snprintf(file->path, sizeof(file->path), "%s", path);
-    if (strlen(name) + sizeof(".1") > sizeof(file->old_name))
+    if (strlen(name) + sizeof(".lock") > sizeof(file->lock_name))
         return error_set(error, EX_CANTCREAT, "%s: the name is too long (ledger.file)", path);
     snprintf(file->name, sizeof(file->name), "%s", name);
     snprintf(file->old_name, sizeof(file->old_name), "%s.1", name);
+    snprintf(file->lock_name, sizeof(file->lock_name), "%s.lock", name);
     ledger_file_directory(directory, path);
 
     file->directory = open_directory(directory);
@@ -92,72 +93,103 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
-/* Explicitly: closing lets go only where nobody else has the same descriptor. */
-static void let_go(struct ledger_file *file)
-{
-    if (file->fd >= 0)
-        flock(file->fd, LOCK_UN);
-    close_fd(&file->fd);
-}
-
 void ledger_file_deinit(struct ledger_file *file)
 {
     close_fd(&file->fd);
+    close_fd(&file->lock);
     close_fd(&file->directory);
 }
 
-static int check_kind(const struct ledger_file *file, const struct stat *status,
+static int check_kind(const struct ledger_file *file, const struct stat *status, const char *suffix,
                       struct error *error)
 {
     if (!S_ISREG(status->st_mode))
-        return error_set(error, EX_CANTCREAT, "%s is no regular file; move it away", file->path);
+        return error_set(error, EX_CANTCREAT, "%s%s is no regular file; move it away", file->path,
+                         suffix);
     if (status->st_nlink > 1)
-        return error_set(error, EX_NOPERM, "%s has another name too (a hard link); move it away",
-                         file->path);
+        return error_set(error, EX_NOPERM, "%s%s has another name too (a hard link); move it away",
+                         file->path, suffix);
     if (status->st_uid != geteuid() && status->st_uid != 0)
         return error_set(error, EX_NOPERM,
-                         "%s belongs to uid %u, and neither to root nor to whoever writes it; move "
-                         "it away",
-                         file->path, (unsigned int)status->st_uid);
+                         "%s%s belongs to uid %u, and neither to root nor to whoever writes it; "
+                         "move it away",
+                         file->path, suffix, (unsigned int)status->st_uid);
     return 0;
 }
 
-static int open_file(struct ledger_file *file, struct error *error)
+/* One of the two, which is made when it is not there; `suffix` is what its name has more than the
+ * ledger's. */
+static int open_one(const struct ledger_file *file, const char *suffix, mode_t mode,
+                    struct error *error)
 {
+    const char *name = suffix[0] == '\0' ? file->name : file->lock_name;
     struct stat status;
 
-    file->fd =
-        openat(file->directory, file->name,
-               O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0640);
-    if (file->fd < 0 && errno == ELOOP)
+    int fd =
+        openat(file->directory, name,
+               O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, mode);
+    if (fd < 0 && errno == ELOOP)
         return error_set(error, EX_NOPERM,
-                         "%s is a symbolic link, which is not followed; remove it", file->path);
-    if (file->fd < 0)
-        return error_set_errno(error, errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s", file->path);
-    if (fstat(file->fd, &status) != 0)
-        error_set_errno(error, EX_IOERR, "%s", file->path);
-    else if (check_kind(file, &status, error) == 0)
-        return 0;
-    close_fd(&file->fd);
+                         "%s%s is a symbolic link, which is not followed; remove it", file->path,
+                         suffix);
+    if (fd < 0)
+        return error_set_errno(error, errno == EACCES ? EX_NOPERM : EX_CANTCREAT, "%s%s",
+                               file->path, suffix);
+    if (fstat(fd, &status) != 0)
+        error_set_errno(error, EX_IOERR, "%s%s", file->path, suffix);
+    else if (check_kind(file, &status, suffix, error) == 0)
+        return fd;
+    close(fd);
     return -1;
 }
 
-static int lock(const struct ledger_file *file, struct error *error)
+static int open_lock(struct ledger_file *file, struct error *error)
 {
-    while (flock(file->fd, LOCK_EX) != 0) {
-        if (errno != EINTR)
-            return error_set_errno(error, EX_IOERR, "%s: cannot lock it", file->path);
-    }
-    return 0;
+    struct stat status;
+
+    file->lock = open_one(file, ".lock", 0600, error);
+    if (file->lock < 0)
+        return -1;
+    if (fstat(file->lock, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+        return 0;
+    close_fd(&file->lock);
+    return error_set(error, EX_NOPERM,
+                     "%s.lock may be opened by others, who could hold the lock; remove it",
+                     file->path);
 }
 
-/* Whether the file that we have still bears the name. */
-static bool is_named(const struct ledger_file *file, const struct stat *status)
+/* Whether what we have open still bears the name. */
+static bool is_named(const struct ledger_file *file, const char *name, const struct stat *status)
 {
     struct stat named;
 
-    return fstatat(file->directory, file->name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+    return fstatat(file->directory, name, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
            named.st_dev == status->st_dev && named.st_ino == status->st_ino;
+}
+
+static int lock(struct ledger_file *file, struct error *error)
+{
+    struct stat status;
+
+    for (unsigned int i = 0; i < TRIES; i++) {
+        if (file->lock < 0 && open_lock(file, error) < 0)
+            return -1;
+        while (flock(file->lock, LOCK_EX) != 0) {
+            if (errno != EINTR)
+                return error_set_errno(error, EX_IOERR, "%s.lock: cannot lock it", file->path);
+        }
+        if (fstat(file->lock, &status) == 0 && is_named(file, file->lock_name, &status))
+            return 0;
+        /* Somebody has removed it: others take another. */
+        close_fd(&file->lock);
+    }
+    return error_set(error, EX_TEMPFAIL, "%s.lock is removed again and again", file->path);
+}
+
+static void unlock(const struct ledger_file *file)
+{
+    if (file->lock >= 0)
+        flock(file->lock, LOCK_UN);
 }
 
 static int rotate(struct ledger_file *file, struct error *error)
@@ -168,23 +200,21 @@ static int rotate(struct ledger_file *file, struct error *error)
     return 0;
 }
 
-/* The file that bears the name, with room for so much more, locked; *status is how it is. */
+/* The file that bears the name, with room for so much more; *status is how it is. With the lock. */
 static int take(struct ledger_file *file, size_t length, struct stat *status, struct error *error)
 {
     for (unsigned int i = 0; i < TRIES; i++) {
-        if (file->fd < 0 && open_file(file, error) < 0)
-            return -1;
-        if (lock(file, error) < 0)
+        if (file->fd < 0 && (file->fd = open_one(file, "", 0640, error)) < 0)
             return -1;
         if (fstat(file->fd, status) != 0)
             return error_set_errno(error, EX_IOERR, "%s", file->path);
-        if (is_named(file, status)) {
+        if (is_named(file, file->name, status)) {
             if (status->st_size == 0 || (uint64_t)status->st_size + length <= file->size_max)
                 return 0;
             if (rotate(file, error) < 0)
                 return -1;
         }
-        let_go(file);
+        close_fd(&file->fd);
     }
     return error_set(error, EX_TEMPFAIL, "%s is renamed again and again", file->path);
 }
@@ -217,15 +247,17 @@ int ledger_file_append(struct ledger_file *file, const char *lines, size_t lengt
                        struct error *error)
 {
     struct stat status;
+    int outcome = lock(file, error);
 
-    if (take(file, length + 1, &status, error) == 0 &&
-        write_lines(file, lines, length, &status, error) == 0) {
-        flock(file->fd, LOCK_UN);
-        return 0;
-    }
+    if (outcome == 0)
+        outcome = take(file, length + 1, &status, error);
+    if (outcome == 0)
+        outcome = write_lines(file, lines, length, &status, error);
+    unlock(file);
     /* Opened anew, by the name: an administrator may have mended what was wrong. */
-    let_go(file);
-    return -1;
+    if (outcome != 0)
+        close_fd(&file->fd);
+    return outcome;
 }
 
 bool ledger_file_has_room(const struct ledger_file *file)

@@ -11,18 +11,22 @@
 
 /*
  * The ledger's file. Keepers of several network namespaces may append to the same one: each append
- * is one write(2) under a lock (flock(2)) of the file that bears the name at that moment. When it
- * would grow over its size it is renamed, with ".1" behind its name, in place of the one before.
+ * is one write(2) to the file that bears the name at that moment. When it would grow over its size
+ * it is renamed, with ".1" behind its name, in place of the one before. They take turns by a lock
+ * (flock(2)) of a file of its own, with ".lock" behind the name, which only its owner may open:
+ * whoever may read the ledger could hold a lock of that.
  *
  * No link is followed, on the way to it or in its place, and it is a regular file of one name and
  * of this user's or root's; the directory is one that only its owner may write to.
  */
 struct ledger_file {
     int directory;
-    int fd; /* the file, or -1: to be opened at the next append */
+    int fd;   /* the file, or -1: to be opened at the next append */
+    int lock; /* the same of the lock */
     uint64_t size_max;
     char name[NAME_MAX + 1];
     char old_name[NAME_MAX + 1];
+    char lock_name[NAME_MAX + 1];
     char path[PATH_MAX]; /* for errors */
 };
 

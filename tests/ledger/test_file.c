@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@
 
 struct place {
     char directory[64];
-    char path[96], old[96], other[96];
+    char path[96], old[96], lock[96], other[96];
 };
 
 static int place_make(void **state)
@@ -35,6 +36,7 @@ static int place_make(void **state)
         return -1;
     snprintf(place->path, sizeof(place->path), "%s/ledger.jsonl", place->directory);
     snprintf(place->old, sizeof(place->old), "%s/ledger.jsonl.1", place->directory);
+    snprintf(place->lock, sizeof(place->lock), "%s/ledger.jsonl.lock", place->directory);
     snprintf(place->other, sizeof(place->other), "%s/other", place->directory);
     return 0;
 }
@@ -46,6 +48,7 @@ static int place_clear(void **state)
     chmod(place->directory, 0700);
     unlink(place->path);
     unlink(place->old);
+    unlink(place->lock);
     unlink(place->other);
     rmdir(place->old);
     int result = rmdir(place->directory);
@@ -120,6 +123,53 @@ static void test_append(void **state)
     expect(place->path, "one\ntwo\nthree\nfour\n");
     ledger_file_deinit(&file);
     umask(before);
+}
+
+/* Who may read the ledger may lock it; that keeps nobody from writing. */
+static void test_locked_by_a_reader(void **state)
+{
+    const struct place *place = *state;
+    struct ledger_file file;
+    struct stat status;
+
+    open_ledger(&file, place, 1000);
+    append(&file, "one\n");
+    int reader = open(place->path, O_RDONLY | O_CLOEXEC);
+    assert_true(reader >= 0);
+    assert_int_equal(flock(reader, LOCK_EX | LOCK_NB), 0);
+    append(&file, "two\n");
+    expect(place->path, "one\ntwo\n");
+    close(reader);
+
+    assert_int_equal(stat(place->lock, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+    ledger_file_deinit(&file);
+}
+
+/* Those who take turns take them by what bears the name. */
+static void test_lock_file(void **state)
+{
+    const struct place *place = *state;
+    struct ledger_file file;
+
+    open_ledger(&file, place, 1000);
+    append(&file, "one\n");
+    assert_int_equal(unlink(place->lock), 0);
+    append(&file, "two\n");
+    assert_int_equal(access(place->lock, F_OK), 0);
+    ledger_file_deinit(&file);
+
+    assert_int_equal(chmod(place->lock, 0640), 0);
+    open_ledger(&file, place, 1000);
+    refuse(&file, EX_NOPERM, "ledger.jsonl.lock may be opened by others");
+    assert_int_equal(unlink(place->lock), 0);
+    assert_int_equal(symlink("other", place->lock), 0);
+    refuse(&file, EX_NOPERM, "ledger.jsonl.lock is a symbolic link");
+    assert_int_equal(access(place->other, F_OK), -1);
+    assert_int_equal(unlink(place->lock), 0);
+    append(&file, "three\n");
+    expect(place->path, "one\ntwo\nthree\n");
+    ledger_file_deinit(&file);
 }
 
 /* What a crash has left is a line of its own, and stays broken. */
@@ -260,6 +310,8 @@ static void test_directory(void **state)
     expect(path, "one\n");
     ledger_file_deinit(&file);
     unlink(path);
+    snprintf(path, sizeof(path), "%s/other/ledger.lock", place->directory);
+    unlink(path);
     assert_int_equal(rmdir(place->other), 0);
 }
 
@@ -344,7 +396,8 @@ static void test_many_writers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_append),           TEST(test_partial_line),
+        TEST(test_append),           TEST(test_locked_by_a_reader),
+        TEST(test_lock_file),        TEST(test_partial_line),
         TEST(test_rotation),         TEST(test_renamed_by_others),
         TEST(test_rotation_refused), TEST(test_planted),
         TEST(test_directory),        TEST(test_full),
