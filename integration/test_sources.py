@@ -11,7 +11,7 @@ from lab import network
 from lab.lab import HOST4, HOST6, VALIDATORS4, VALIDATORS6, VISITORS4, VISITORS6
 from lab.network import KeepAlive
 from lab.visitors import Visitors
-from lab.wicket import PREFIX
+from lab.wicket import PREFIX, new_challenge
 
 FILE = "/mnt/sources/list"
 
@@ -85,6 +85,10 @@ def test_both_families(lab, production, wicket, sources):
     change(keeper, sources, "# none at present\n", "sources in force: 0; nobody is redirected")
     assert_redirected(lab, [], [*VISITORS4[:4], VALIDATORS4[0], VISITORS6[0]])
     assert "sources: none: nobody is redirected" in wicket.run("status").stdout
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert f"{FILE} has no source, so that nobody is redirected" in refused.stderr
+    assert f"{FILE} has no source" in wicket.run("open", "--for", "1s").stderr
     change(keeper, sources, "::/0\n0.0.0.0/0\n")
     assert_redirected(lab, [VISITORS4[0], VISITORS6[0]], [])
     assert kept.ask().server == "production"

@@ -121,6 +121,19 @@ def test_bans_hold(lab, production, wicket):
     wicket.run("remove", challenge[0])
 
 
+def test_the_banned_shut_no_window(lab, production, wicket):
+    """Nobody else comes, and several who are banned knock, before the validators do."""
+    banned = VISITORS4[2:6]
+    firewall(lab, bans="".join(f"ip saddr {one} tcp dport 80 drop\n" for one in banned))
+    challenge = wicket.add()
+    for one in banned:
+        with pytest.raises(TimeoutError):
+            network.connect(lab.outside, HOST4, source=one, timeout=0.6)
+    assert wicket.status()["state"] == "open"
+    assert fetched(lab, challenge, HOST4, VALIDATORS4[0])
+    wicket.run("remove", challenge[0])
+
+
 def test_sources_limited_to_some(lab, production, wicket):
     """A firewall that lets only one network reach port 80."""
     firewall(lab, extra=f"ip saddr {VISITORS4[0]} tcp dport 80 ct state new accept")
@@ -140,7 +153,7 @@ def test_firewall_that_drops_80_is_noticed(lab, production, wicket, tell):
         while not stop.is_set():
             network.get(lab.outside, HOST4, source=source, timeout=0.3)
 
-    knocking = [threading.Thread(target=knock, args=(source,)) for source in VISITORS4[:3]]
+    knocking = [threading.Thread(target=knock, args=(source,)) for source in VISITORS4]
     for thread in knocking:
         thread.start()
     try:

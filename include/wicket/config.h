@@ -110,6 +110,12 @@ struct config {
     } ledger;
 };
 
+/* There is a file of sources, and neither in it nor beside it any source. */
+static inline bool config_redirects_nobody(const struct config *config)
+{
+    return config->redirect.sources_file[0] != '\0' && config->redirect.source_count == 0;
+}
+
 /* Up to this many lines are reported of one file. */
 #define CONFIG_ERRORS_MAX 20
 

@@ -18,7 +18,7 @@ static bool check_sources(struct check *check)
         findings_add(&check->report, LEVEL_FINDING, "configuration", NULL, NULL, "%s", error.text);
         return false;
     }
-    if (config->redirect.sources_file[0] != '\0' && config->redirect.source_count == 0)
+    if (config_redirects_nobody(config))
         findings_add(&check->report, LEVEL_FINDING, "configuration", NULL,
                      "name those who are to be redirected in it",
                      "%s: it has no source, so that nobody is redirected",

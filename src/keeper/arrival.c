@@ -4,9 +4,15 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters)
+bool arrival_bans_hold(const struct config *config)
 {
-    *arrival = (struct arrival){.verdict = ARRIVAL_UNKNOWN};
+    return config->redirect.method == CONFIG_METHOD_TPROXY || config->redirect.admit_count > 0;
+}
+
+void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters,
+                   bool bans_hold)
+{
+    *arrival = (struct arrival){.verdict = ARRIVAL_UNKNOWN, .bans_hold = bans_hold};
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
         arrival->family[i].since = counters->family[i];
 }
@@ -18,17 +24,18 @@ static uint64_t missing_addresses(const struct redirect_count *since,
     return now->missing > since->missing ? now->missing - since->missing : 0;
 }
 
-static bool is_suspicious(const struct arrival_family *family, const struct redirect_count *now)
+static bool is_suspicious(const struct arrival_family *family, const struct redirect_count *now,
+                          bool bans_hold)
 {
     uint64_t addresses = missing_addresses(&family->since, now);
 
-    if (family->verdict == ARRIVAL_PROVED)
+    if (bans_hold || family->verdict == ARRIVAL_PROVED)
         return addresses >= ARRIVAL_MANY_ADDRESSES;
     return addresses >= ARRIVAL_FEW_ADDRESSES ||
            now->redirected - family->since.redirected >= ARRIVAL_MANY_CONNECTIONS;
 }
 
-static void look_at(struct arrival_family *family, const struct redirect_count *now)
+static void look_at(struct arrival_family *family, const struct redirect_count *now, bool bans_hold)
 {
     if (family->verdict == ARRIVAL_BLOCKED)
         return;
@@ -36,7 +43,7 @@ static void look_at(struct arrival_family *family, const struct redirect_count *
         *family = (struct arrival_family){ARRIVAL_PROVED, *now, 0};
         return;
     }
-    family->suspicious = is_suspicious(family, now) ? family->suspicious + 1 : 0;
+    family->suspicious = is_suspicious(family, now, bans_hold) ? family->suspicious + 1 : 0;
     if (family->suspicious >=
         (family->verdict == ARRIVAL_PROVED ? ARRIVAL_LOOKS_PROVED : ARRIVAL_LOOKS))
         family->verdict = ARRIVAL_BLOCKED;
@@ -49,7 +56,7 @@ enum arrival_verdict arrival_look(struct arrival *arrival, const struct redirect
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
         struct arrival_family *family = &arrival->family[i];
 
-        look_at(family, &counters->family[i]);
+        look_at(family, &counters->family[i], arrival->bans_hold);
         blocked |= family->verdict == ARRIVAL_BLOCKED;
         proved |= family->verdict == ARRIVAL_PROVED;
         suspicious |= family->suspicious > 0;

@@ -19,6 +19,9 @@
  * load balancer; a single banned address that knocks says nothing about the others. Once something
  * has arrived, ARRIVAL_MANY_ADDRESSES must be missing for a second in which nobody arrives. What
  * was missing when somebody did arrive is somebody banned.
+ *
+ * Where the host's bans go on holding in a window, those who are banned are missing by right, also
+ * before anybody else has come: then it takes as many addresses from the beginning.
  */
 enum arrival_verdict { ARRIVAL_UNKNOWN, ARRIVAL_PROVED, ARRIVAL_BLOCKED };
 
@@ -37,11 +40,16 @@ struct arrival_family {
 
 struct arrival {
     enum arrival_verdict verdict; /* BLOCKED: a family is; PROVED: one is, and none suspicious */
+    bool bans_hold;
     struct arrival_family family[REDIRECT_FAMILIES];
 };
 
+/* Whether bans hold: with tproxy, and behind an admission, which stands behind them. */
+bool arrival_bans_hold(const struct config *config);
+
 /* What is missing at the beginning counts against nobody: see redirect_forget_missing. */
-void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters);
+void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters,
+                   bool bans_hold);
 enum arrival_verdict arrival_look(struct arrival *arrival,
                                   const struct redirect_counters *counters);
 

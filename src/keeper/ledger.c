@@ -251,16 +251,21 @@ void ledger_send(struct ledger *ledger, const char *line, size_t length, uint32_
     ledger->left_out_total++;
 }
 
-bool ledger_may_tell(struct ledger *ledger, uint64_t now_ms)
+enum ledger_share ledger_share_of(uid_t uid)
+{
+    return uid == 0 ? LEDGER_OF_ROOT : LEDGER_OF_USERS;
+}
+
+bool ledger_may_tell(struct ledger *ledger, enum ledger_share share, uint64_t now_ms)
 {
     if (!ledger->wanted)
         return false;
     if (now_ms - ledger->second_start_ms >= 1000) {
         ledger->second_start_ms = now_ms;
-        ledger->lines = 0;
+        memset(ledger->lines, 0, sizeof(ledger->lines));
     }
-    if (ledger->lines < LEDGER_LINES_A_SECOND) {
-        ledger->lines++;
+    if (ledger->lines[share] < LEDGER_LINES_A_SECOND) {
+        ledger->lines[share]++;
         return true;
     }
     if (ledger->left_out < UINT32_MAX)

@@ -10,6 +10,11 @@
 #include "wicket/config.h"
 #include "wicket/ledger.h"
 
+/* Users and strangers decide how many lines there are: each share has at most so many in a second,
+ * and none has room at another's cost. */
+enum ledger_share { LEDGER_OF_ROOT, LEDGER_OF_USERS, LEDGER_OF_VALIDATORS, LEDGER_SHARES };
+#define LEDGER_LINES_A_SECOND 200
+
 /*
  * The keeper's end of the ledger: starts wicket-ledger and hands it lines. Nothing here waits, and
  * nothing that goes wrong is an error: it is said once in the log, and in the status for as long as
@@ -27,11 +32,9 @@ struct ledger {
     uint64_t lost;     /* by the writer */
     char trouble[512]; /* why nothing is written, or "" */
     uint64_t second_start_ms;
-    unsigned int lines; /* in this second */
+    unsigned int lines[LEDGER_SHARES]; /* in this second */
 };
 
-/* Users and strangers decide how many lines there are: at most so many in a second. */
-#define LEDGER_LINES_A_SECOND 200
 /* How long a keeper that leaves waits for its writer, at most. */
 #define LEDGER_WAIT_MS 1000
 
@@ -44,7 +47,9 @@ void ledger_watch(struct ledger *ledger, int epoll_fd);
 /* Hands a line over; `flags` as in ledger_entry. */
 void ledger_send(struct ledger *ledger, const char *line, size_t length, uint32_t flags);
 /* Whether one more line may be made in this second; if not, it is counted. */
-bool ledger_may_tell(struct ledger *ledger, uint64_t now_ms);
+bool ledger_may_tell(struct ledger *ledger, enum ledger_share share, uint64_t now_ms);
+/* Of what a user's requests cause. */
+enum ledger_share ledger_share_of(uid_t uid);
 uint64_t ledger_lost(const struct ledger *ledger);
 
 /* The last word, after which the writer ends. */

@@ -62,7 +62,7 @@ void ledger_note_reason(struct keeper *keeper, const struct window_reason *reaso
 {
     const struct ledger_stamp at = stamp(keeper);
 
-    if (ledger_may_tell(&keeper->ledger, event_now_ms()))
+    if (ledger_may_tell(&keeper->ledger, ledger_share_of(reason->uid), event_now_ms()))
         send_line(keeper, ledger_record_reason(&at, reason));
 }
 
@@ -72,7 +72,7 @@ void ledger_note_refused(struct keeper *keeper, const struct ledger_refused *ref
 
     if (keeper->window.state != WINDOW_OPEN)
         at.window = 0;
-    if (ledger_may_tell(&keeper->ledger, event_now_ms()))
+    if (ledger_may_tell(&keeper->ledger, ledger_share_of(refused->uid), event_now_ms()))
         send_line(keeper, ledger_record_refused(&at, refused));
 }
 
@@ -115,7 +115,7 @@ void ledger_note_validation(struct keeper *keeper, const struct link_validation 
         return;
     if (!has_room(keeper, from))
         keeper->note.unlisted++;
-    else if (ledger_may_tell(&keeper->ledger, event_now_ms()))
+    else if (ledger_may_tell(&keeper->ledger, LEDGER_OF_VALIDATORS, event_now_ms()))
         send_line(keeper, ledger_record_validation(&at, validation,
                                                    token_age_ms(keeper, validation->token)));
 }

@@ -115,7 +115,7 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.redirected -= sum.redirected;
     keeper->before.arrived -= sum.arrived;
-    arrival_begin(&keeper->arrival, &(struct redirect_counters){0});
+    arrival_begin(&keeper->arrival, &(struct redirect_counters){0}, arrival_bans_hold(fresh));
     return 0;
 }
 

@@ -159,6 +159,14 @@ static void handle_add(struct peer *peer, const struct control_add *add)
         return;
     }
 
+    if (config_redirects_nobody(keeper->config)) {
+        peer_result(peer, EX_CONFIG,
+                    "%s has no source, so that nobody is redirected and no validator would find "
+                    "the token: name those who validate in it, or leave redirect.sources_file out",
+                    keeper->config->redirect.sources_file);
+        return;
+    }
+
     uint64_t now_ms = event_now_ms();
     uint64_t deadline_ms = now_ms + keeper->config->window.token_lifetime_ms;
     struct window_reason *reason = token == NULL ? NULL : token_holder(token, peer->uid);
@@ -250,6 +258,9 @@ static void handle_open(struct peer *peer, const struct control_open *open)
                  "window.limit shuts it %s after the window opened",
                  duration_format(limit, sizeof(limit), limit_ms));
     }
+    if (config_redirects_nobody(keeper->config))
+        snprintf(peer->warning, sizeof(peer->warning), "%s has no source: nobody is redirected",
+                 keeper->config->redirect.sources_file);
     struct window_reason *reason = begin(peer, WINDOW_HAND, deadline_ms, open->purpose, NULL);
     if (reason == NULL)
         return;

@@ -85,7 +85,7 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
             log_warnx("%s", error.text);
         counters = (struct redirect_counters){0};
     }
-    arrival_begin(&keeper->arrival, &counters);
+    arrival_begin(&keeper->arrival, &counters, arrival_bans_hold(keeper->config));
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
     keeper->before.turned_away = keeper_turned_away(keeper);
@@ -180,6 +180,12 @@ static void note_blocked(struct keeper *keeper, const struct redirect_counters *
                        "--dport %u -j ACCEPT",
                        config->redirect.port, blocked, config->redirect.port, iptables,
                        config->redirect.port);
+    else if (config->redirect.admit_count > 0)
+        keeper_trouble(keeper,
+                       "this host's firewall drops what is redirected to port %u %s, although the "
+                       "chains of redirect.admit let it in: another chain does it; wicket check "
+                       "names it",
+                       config->responder.port, blocked);
     else
         keeper_trouble(keeper,
                        "this host's firewall drops what is redirected to port %u %s; let it in: "

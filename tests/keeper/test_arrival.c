@@ -20,7 +20,7 @@ static void begin(struct rig *rig)
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
         rig->counters.family[i] =
             (struct redirect_count){.redirected = 40, .arrived = 33, .missing = 3};
-    arrival_begin(&rig->arrival, &rig->counters);
+    arrival_begin(&rig->arrival, &rig->counters, false);
 }
 
 static enum arrival_verdict look(struct rig *rig)
@@ -72,6 +72,35 @@ static void two_dropped_addresses_are_found_at_the_second_look(void **state)
         arrive(&rig, family, 1);
         assert_int_equal(look(&rig), ARRIVAL_BLOCKED);
     }
+}
+
+/* Who is banned without a window is in one, and knocks: seven of them, again and again. */
+static void the_banned_say_nothing_where_bans_hold(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    begin(&rig);
+    arrival_begin(&rig.arrival, &rig.counters, true);
+    miss(&rig, REDIRECT_IPV4, 1000, ARRIVAL_MANY_ADDRESSES - 1);
+    assert_looks(&rig, 100, ARRIVAL_UNKNOWN);
+    miss(&rig, REDIRECT_IPV4, 1, 1);
+    for (int i = 1; i < ARRIVAL_LOOKS; i++)
+        assert_int_equal(look(&rig), ARRIVAL_UNKNOWN);
+    assert_int_equal(look(&rig), ARRIVAL_BLOCKED);
+}
+
+static void bans_hold_with_tproxy_and_admission(void **state)
+{
+    struct config config = {.redirect.method = CONFIG_METHOD_REDIRECT};
+
+    (void)state;
+    assert_false(arrival_bans_hold(&config));
+    config.redirect.admit_count = 1;
+    assert_true(arrival_bans_hold(&config));
+    config.redirect.admit_count = 0;
+    config.redirect.method = CONFIG_METHOD_TPROXY;
+    assert_true(arrival_bans_hold(&config));
 }
 
 static void one_dropped_address_says_nothing(void **state)
@@ -234,6 +263,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quiet_port_says_nothing),
         cmocka_unit_test(two_dropped_addresses_are_found_at_the_second_look),
+        cmocka_unit_test(the_banned_say_nothing_where_bans_hold),
+        cmocka_unit_test(bans_hold_with_tproxy_and_admission),
         cmocka_unit_test(one_dropped_address_says_nothing),
         cmocka_unit_test(a_load_balancer_is_one_address),
         cmocka_unit_test(one_slow_arrival_is_proof),
