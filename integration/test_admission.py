@@ -209,9 +209,22 @@ def test_killed_keeper(lab, production, wicket, nftables):
         network.connect(lab.outside, HOST4, port=8402, timeout=NO_ANSWER)
     wicket.configure("{}\n")
     keeper = wicket.serve()
-    assert "removed 1 rule that a keeper left" in keeper.output.text()
+    assert "removed 1 rule of redirect.admit that had been left" in keeper.output.text()
     wicket.leave(keeper)
     assert nftables.rules() == before
+
+
+def test_renamed_chain(lab, production, wicket):
+    """Under its new name it keeps the rule, which goes with the keeper at the latest."""
+    lab.host.nft("table inet filter { chain input { type filter hook input priority 0;\n}\n}\n")
+    admit(wicket, "[{family: inet, table: filter, chain: input}]")
+    keeper = wicket.serve()
+    wicket.add()
+    assert rules(lab).count(MARK) == 1
+    lab.host.nft("rename chain inet filter input other\n")
+    keeper.output.wait_for("port 80 is back with production")
+    wicket.leave(keeper)
+    assert rules(lab).count(MARK) == 0
 
 
 def test_reload(lab, production, wicket, nftables):

@@ -18,10 +18,9 @@ void keeper_admission_sweep(struct keeper *keeper)
     size_t swept = 0;
 
     if (redirect_sweep(keeper->redirect, &swept, &error) < 0)
-        log_warnx("rules of a keeper that was killed may be left in this host's firewall: %s",
-                  error.text);
+        log_warnx("rules of redirect.admit may be left in this host's firewall: %s", error.text);
     else if (swept > 0)
-        log_info("removed %zu rule%s that a keeper left in this host's firewall when it was killed",
+        log_info("removed %zu rule%s of redirect.admit that had been left in this host's firewall",
                  swept, swept == 1 ? "" : "s");
 }
 

@@ -20,7 +20,7 @@ struct keeper_admission {
 };
 
 void keeper_admission_init(struct keeper_admission *admission);
-/* Before the keeper opens a window: what one before it left is removed. */
+/* Before the keeper opens its first window, and when it leaves: what has been left is removed. */
 void keeper_admission_sweep(struct keeper *keeper);
 /* Watches while there are chains to watch; after every reload too. */
 int keeper_admission_watch(struct keeper *keeper, struct error *error);

@@ -544,7 +544,10 @@ void keeper_deinit(struct keeper *keeper)
     log_limit_tick(&keeper->troubles_told, UINT64_MAX);
     request_log_deinit(&keeper->request_log);
     if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
-        log_debug("%s", error.text);
+        log_warnx("%s", error.text);
+    /* A chain that was renamed in a window still has its rule. */
+    if (keeper->was_ready && keeper->config->redirect.admit_count > 0)
+        keeper_admission_sweep(keeper);
     /* Out of sight first: who connects now must find out before the greeting. */
     stop_listening(keeper);
     peers_close_all(keeper);
