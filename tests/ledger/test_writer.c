@@ -52,6 +52,8 @@ static int bench_clear(void **state)
         close(bench->keeper);
     unlink(bench->path);
     rmdir(bench->path);
+    strcat(bench->path, ".lock");
+    unlink(bench->path);
     int result = rmdir(bench->directory);
     free(bench);
     return result;
