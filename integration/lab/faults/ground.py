@@ -18,8 +18,8 @@ from .moment import Moment
 from .seam import Seam
 
 PROGRAMS = ("wicket", "wicket-keeper", "wicket-ledger", "wicket-responder")
-#: File systems of their own, small enough to be filled.
-DISKS = ("/run/wicket", "/var/lib/wicket")
+#: File systems of their own, small enough to be filled; the ledger is not to do that, see rows.py.
+DISKS = {"/run/wicket": "64k", "/var/lib/wicket": "4m"}
 #: For a process that is to end at once, on a busy machine: a keeper's end waits until the kernel has
 #: let go of conntrack, whose locks are the same for all labs.
 GONE_S = 5
@@ -36,9 +36,9 @@ class Ground:
         """`fenced`: the programs of `prefix` are as installed, without a seam."""
         self.lab = Lab(prefix, directory)
         self.host = self.lab.host
-        for disk in DISKS:
+        for disk, size in DISKS.items():
             self.host.run("mkdir", "-p", disk)
-            self.host.run("mount", "-t", "tmpfs", "-o", "size=64k,mode=755", "tmpfs", disk)
+            self.host.run("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", disk)
         self.production = Production(self.lab, kind)
         self.seams = {
             name: Moment() if fenced else Seam(self.lab, name)

@@ -7,7 +7,8 @@ LIMIT = 2.0  # of a window, where it is to run into it
 #: For asking, and for a machine that is busy with other things.
 MARGIN = 0.5
 
-CONFIGURATION = f"window:\n  lease: {LEASE:.0f}s\n"
+#: The ledger as small as it can be: thousands of windows are written to a small disk (ground.py).
+CONFIGURATION = f"ledger:\n  size: 1\nwindow:\n  lease: {LEASE:.0f}s\n"
 FORGETFUL = f"{CONFIGURATION}  token_lifetime: {LIFETIME:.0f}s\n"
 LIMITED = f"{CONFIGURATION}  token_lifetime: {LIMIT:.0f}s\n  limit: {LIMIT:.0f}s\n"
 
