@@ -109,7 +109,7 @@ def test_a_trace_is_found_out(ground):
     with pytest.raises(Violation, match="rules are not as before"):
         ground.assert_no_traces()
     ground.host.nft("delete table inet left\n")
-    left = ground.host.start("unshare", "--net", "sh", "-c", "echo up; exec sleep infinity")
+    left = ground.host.start("unshare", "--net", "sh", "-c", "echo up; kill -STOP $$")
     left.output.wait_for("up")
     with pytest.raises(Violation, match="processes are not as before"):
         ground.assert_no_traces()

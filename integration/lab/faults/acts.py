@@ -80,8 +80,10 @@ def limit_descriptors(course):
 
 def limit_memory(course):
     """Not one page more than it has."""
-    size = re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{course.target()}/status").read_text())[1]
-    _lower(course, "as", int(size) * 1024)
+    size = re.search(r"VmSize:\s+(\d+)", Path(f"/proc/{course.target()}/status").read_text())
+    if not size:
+        raise ProcessLookupError  # it is ending: its memory has gone already
+    _lower(course, "as", int(size[1]) * 1024)
 
 
 def lift(course):
