@@ -184,12 +184,12 @@ static bool watch(struct keeper *keeper, const struct attempt *attempt, uint64_t
 
 /* What is in TIME_WAIT can be connected from again only where it is a loopback address: elsewhere
  * bind is to tell. Once bound, no socket is to be in the way of a server that starts. */
-static bool bind_to(int fd, const union pass_address *source)
+static bool bind_to(int fd, const union address *source)
 {
-    bool again = pass_address_is_loopback(source);
+    bool again = address_is_loopback(source);
 
     return set_option(fd, SOL_SOCKET, SO_REUSEADDR, again) &&
-           bind(fd, &source->any, pass_address_length(source)) == 0 &&
+           bind(fd, &source->any, address_length(source)) == 0 &&
            (again || set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1));
 }
 
@@ -197,18 +197,18 @@ static bool bind_to(int fd, const union pass_address *source)
  * that it came with: that one is its own. */
 static bool is_in_use(const struct pass *pass, const struct pass_visitor *visitor, uint16_t port)
 {
-    union pass_address from = visitor->from;
+    union address from = visitor->from;
 
-    if (port == pass_address_port(&from))
+    if (port == address_port(&from))
         return false;
-    pass_address_set_port(&from, port);
+    address_set_port(&from, port);
     return pass_tuple_exists(pass->tuples_fd, &visitor->to, &from);
 }
 
 /* Returns 0 or an errno. */
 static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t now_ms)
 {
-    union pass_address source;
+    union address source;
 
     int fd = socket(attempt->visitor.to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
                     IPPROTO_TCP);
@@ -217,7 +217,7 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
     while (attempt->next < PASS_SOURCE_TRIES) {
         if (!pass_sources_find(&pass->sources, &attempt->visitor, attempt->next++, now_ms,
                                &source) ||
-            is_in_use(pass, &attempt->visitor, pass_address_port(&source)) || !bind_to(fd, &source))
+            is_in_use(pass, &attempt->visitor, address_port(&source)) || !bind_to(fd, &source))
             continue;
         if (!set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1) ||
             !set_option(fd, SOL_SOCKET, SO_OOBINLINE, 1) ||
@@ -225,12 +225,12 @@ static int bind_upstream(struct pass *pass, struct attempt *attempt, uint64_t no
             break;
 
         size_t length;
-        const void *bytes = pass_address_bytes(&source, &length);
-        attempt->relay = (struct redirect_relay){.family = source.any.sa_family,
-                                                 .port = pass_address_port(&source)};
+        const void *bytes = address_bytes(&source, &length);
+        attempt->relay =
+            (struct redirect_relay){.family = source.any.sa_family, .port = address_port(&source)};
         memcpy(attempt->relay.source, bytes, length);
-        memcpy(attempt->relay.visitor, pass_address_bytes(&attempt->visitor.from, &length), length);
-        attempt->loopback = pass_address_is_loopback(&source);
+        memcpy(attempt->relay.visitor, address_bytes(&attempt->visitor.from, &length), length);
+        attempt->loopback = address_is_loopback(&source);
         attempt->fd = fd;
         return 0;
     }
@@ -264,8 +264,8 @@ static void finish(struct keeper *keeper, struct attempt *attempt, bool connecte
 /* The element is there. On this host a connect is over when it returns. */
 static void connect_upstream(struct keeper *keeper, struct attempt *attempt, uint64_t now_ms)
 {
-    const union pass_address *to = &attempt->visitor.to;
-    int failed = connect(attempt->fd, &to->any, pass_address_length(to));
+    const union address *to = &attempt->visitor.to;
+    int failed = connect(attempt->fd, &to->any, address_length(to));
 
     if (failed && errno == EADDRNOTAVAIL) {
         /* An older connection of the same addresses and ports is not over: another source. */

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/pass_source.h"
 
-#include <ifaddrs.h>
-#include <net/if.h>
 #include <stdio.h>
-#include <string.h>
+
+#include "keeper/addresses.h"
 
 #define PORT_RANGE "/proc/sys/net/ipv4/ip_local_port_range"
 
@@ -52,7 +51,7 @@ void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uin
 
 /* Always the same for one visitor, so that production finds the sequence numbers and timestamps of
  * its connections in order; and never 127.0.0.1, which may be a visitor's own. */
-static void set_loopback(union pass_address *out, const struct pass_visitor *visitor)
+static void set_loopback(union address *out, const struct pass_visitor *visitor)
 {
     out->any.sa_family = visitor->from.any.sa_family;
     if (out->any.sa_family == AF_INET6) {
@@ -64,58 +63,29 @@ static void set_loopback(union pass_address *out, const struct pass_visitor *vis
     out->v4.sin_addr.s_addr = htonl(UINT32_C(0x7f800001) | (mixed >> 8 & UINT32_C(0x3ffffe)));
 }
 
-static bool is_other(const struct ifaddrs *one, const union pass_address *address)
+static bool take_other(const struct host_address *found, void *context)
 {
-    if ((one->ifa_flags & IFF_UP) == 0 || (one->ifa_flags & IFF_LOOPBACK) != 0)
-        return false;
-    return address->any.sa_family == AF_INET ||
-           (address->any.sa_family == AF_INET6 && !IN6_IS_ADDR_LINKLOCAL(&address->v6.sin6_addr));
-}
+    struct pass_sources *sources = context;
 
-static void list_others(struct pass_sources *sources)
-{
-    struct ifaddrs *list;
-
-    sources->other_count = 0;
-    if (getifaddrs(&list) != 0)
-        return;
-    for (const struct ifaddrs *one = list;
-         one != NULL && sources->other_count < PASS_SOURCE_ADDRESSES; one = one->ifa_next) {
-        union pass_address *address = &sources->others[sources->other_count];
-
-        if (one->ifa_addr == NULL ||
-            (one->ifa_addr->sa_family != AF_INET && one->ifa_addr->sa_family != AF_INET6))
-            continue;
-        *address = (union pass_address){0};
-        memcpy(address, one->ifa_addr,
-               one->ifa_addr->sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6));
-        if (is_other(one, address))
-            sources->other_count++;
-    }
-    freeifaddrs(list);
-}
-
-static bool same_address(const union pass_address *one, const union pass_address *other)
-{
-    size_t length;
-    const void *bytes = pass_address_bytes(one, &length);
-
-    return one->any.sa_family == other->any.sa_family &&
-           memcmp(bytes, pass_address_bytes(other, &length), length) == 0;
+    if (!found->loopback && !address_is_link_local(&found->address))
+        sources->others[sources->other_count++] = found->address;
+    return sources->other_count < PASS_SOURCE_ADDRESSES;
 }
 
 /* The `index`th of the visitor's family. */
 static bool find_other(struct pass_sources *sources, const struct pass_visitor *visitor,
-                       unsigned int index, uint64_t now_ms, union pass_address *out)
+                       unsigned int index, uint64_t now_ms, union address *out)
 {
     if (now_ms >= sources->others_until_ms) {
-        list_others(sources);
+        sources->other_count = 0;
+        addresses_list(take_other, sources); /* without it there are none, which is no harm */
         sources->others_until_ms = now_ms + OTHERS_MS;
     }
     for (size_t i = 0; i < sources->other_count; i++) {
-        const union pass_address *other = &sources->others[i];
+        const union address *other = &sources->others[i];
 
-        if (other->any.sa_family != visitor->to.any.sa_family || same_address(other, &visitor->to))
+        if (other->any.sa_family != visitor->to.any.sa_family ||
+            address_is_same(other, &visitor->to))
             continue;
         if (index-- == 0) {
             *out = *other;
@@ -140,12 +110,11 @@ static bool loopback_may_work(const struct pass_sources *sources, sa_family_t fa
 }
 
 static bool find_address(struct pass_sources *sources, const struct pass_visitor *visitor,
-                         unsigned int from, uint64_t now_ms, union pass_address *out)
+                         unsigned int from, uint64_t now_ms, union address *out)
 {
-    *out = (union pass_address){0};
+    *out = (union address){0};
     /* Of one link: no other address leads to where it was meant to go. */
-    if (visitor->to.any.sa_family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&visitor->to.v6.sin6_addr) &&
-        from != FROM_DESTINATION)
+    if (address_is_link_local(&visitor->to) && from != FROM_DESTINATION)
         return false;
     switch (from) {
     case FROM_LOOPBACK:
@@ -164,7 +133,7 @@ static bool find_address(struct pass_sources *sources, const struct pass_visitor
         break;
     }
     /* Only what is rewritten is let out of this host, and this would not be. */
-    return !same_address(out, &visitor->from);
+    return !address_is_same(out, &visitor->from);
 }
 
 static uint16_t next_port(struct pass_ports *ports)
@@ -178,7 +147,7 @@ static uint16_t next_port(struct pass_ports *ports)
 static uint16_t find_port(struct pass_sources *sources, const struct pass_visitor *visitor,
                           unsigned int round)
 {
-    uint16_t own = pass_address_port(&visitor->from), port;
+    uint16_t own = address_port(&visitor->from), port;
 
     if (!visitor->port_is_taken)
         return round == 0              ? own
@@ -191,12 +160,12 @@ static uint16_t find_port(struct pass_sources *sources, const struct pass_visito
 }
 
 bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
-                       unsigned int attempt, uint64_t now_ms, union pass_address *out)
+                       unsigned int attempt, uint64_t now_ms, union address *out)
 {
     unsigned int round = attempt / ADDRESSES_TRIED;
 
     if (!find_address(sources, visitor, attempt % ADDRESSES_TRIED, now_ms, out))
         return false;
-    pass_address_set_port(out, find_port(sources, visitor, round));
+    address_set_port(out, find_port(sources, visitor, round));
     return true;
 }

@@ -38,9 +38,9 @@ struct pass_sources {
     } loopback[REDIRECT_FAMILIES];
     struct pass_ports {
         uint16_t low, high, next;
-    } usual, wide;                                    /* for those who cannot have the visitor's */
-    struct pass_ports quiet;                          /* the same with tproxy, before the others */
-    union pass_address others[PASS_SOURCE_ADDRESSES]; /* of this host, not loopback ones */
+    } usual, wide;                               /* for those who cannot have the visitor's */
+    struct pass_ports quiet;                     /* the same with tproxy, before the others */
+    union address others[PASS_SOURCE_ADDRESSES]; /* of this host, not loopback ones */
     size_t other_count;
     uint64_t others_until_ms; /* when the list is to be made again */
 };
@@ -56,4 +56,4 @@ void pass_sources_distrust(struct pass_sources *sources, sa_family_t family, uin
 /* The source to try as the `attempt`th, from 0 on. False: there is none, try the next; after
  * PASS_SOURCE_TRIES give up. */
 bool pass_sources_find(struct pass_sources *sources, const struct pass_visitor *visitor,
-                       unsigned int attempt, uint64_t now_ms, union pass_address *out);
+                       unsigned int attempt, uint64_t now_ms, union address *out);

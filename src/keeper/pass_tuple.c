@@ -16,8 +16,8 @@ struct question {
 };
 
 /* The socket's own end comes first, whoever made the connection. */
-static void question_init(struct question *question, const union pass_address *here,
-                          const union pass_address *visitor)
+static void question_init(struct question *question, const union address *here,
+                          const union address *visitor)
 {
     struct inet_diag_sockid *id = &question->request.id;
     size_t length;
@@ -31,11 +31,11 @@ static void question_init(struct question *question, const union pass_address *h
                     .idiag_states = UINT32_MAX,
                     .id = {.idiag_cookie = {INET_DIAG_NOCOOKIE, INET_DIAG_NOCOOKIE}}},
     };
-    id->idiag_sport = htons(pass_address_port(here));
-    id->idiag_dport = htons(pass_address_port(visitor));
-    const void *bytes = pass_address_bytes(here, &length);
+    id->idiag_sport = htons(address_port(here));
+    id->idiag_dport = htons(address_port(visitor));
+    const void *bytes = address_bytes(here, &length);
     memcpy(id->idiag_src, bytes, length);
-    bytes = pass_address_bytes(visitor, &length);
+    bytes = address_bytes(visitor, &length);
     memcpy(id->idiag_dst, bytes, length);
     if (visitor->any.sa_family == AF_INET6)
         id->idiag_if = visitor->v6.sin6_scope_id;
@@ -46,7 +46,7 @@ int pass_tuple_open(void)
     return socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
 }
 
-bool pass_tuple_exists(int fd, const union pass_address *here, const union pass_address *visitor)
+bool pass_tuple_exists(int fd, const union address *here, const union address *visitor)
 {
     union {
         struct nlmsghdr header;

@@ -17,4 +17,4 @@ int pass_tuple_open(void);
 
 /* `here` is the address that the visitor came to, with the redirected port; `visitor` its own, with
  * the port to be. False also when it cannot be known. */
-bool pass_tuple_exists(int fd, const union pass_address *here, const union pass_address *visitor);
+bool pass_tuple_exists(int fd, const union address *here, const union address *visitor);

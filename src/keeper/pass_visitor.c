@@ -3,45 +3,12 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/socket.h>
 
 /* linux/netfilter_ipv4.h and linux/netfilter_ipv6/ip6_tables.h have these two, but not beside
  * netinet/in.h. */
 #define SO_ORIGINAL_DST      80
 #define IP6T_SO_ORIGINAL_DST 80
-
-socklen_t pass_address_length(const union pass_address *address)
-{
-    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
-}
-
-uint16_t pass_address_port(const union pass_address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
-}
-
-void pass_address_set_port(union pass_address *address, uint16_t port)
-{
-    if (address->any.sa_family == AF_INET)
-        address->v4.sin_port = htons(port);
-    else
-        address->v6.sin6_port = htons(port);
-}
-
-const void *pass_address_bytes(const union pass_address *address, size_t *length)
-{
-    bool v4 = address->any.sa_family == AF_INET;
-
-    *length = v4 ? sizeof(address->v4.sin_addr) : sizeof(address->v6.sin6_addr);
-    return v4 ? (const void *)&address->v4.sin_addr : &address->v6.sin6_addr;
-}
-
-bool pass_address_is_loopback(const union pass_address *address)
-{
-    return address->any.sa_family == AF_INET ? ntohl(address->v4.sin_addr.s_addr) >> 24 == 127
-                                             : IN6_IS_ADDR_LOOPBACK(&address->v6.sin6_addr);
-}
 
 /*
  * Where conntrack says the connection went before it was redirected. For one that was not, it may
@@ -58,8 +25,7 @@ static int read_destination(struct pass_visitor *visitor, int fd, const struct c
 
     if (failed)
         return errno;
-    if (visitor->to.any.sa_family != family ||
-        pass_address_port(&visitor->to) != config->redirect.port)
+    if (visitor->to.any.sa_family != family || address_port(&visitor->to) != config->redirect.port)
         return EPROTO;
     return 0;
 }
@@ -77,24 +43,16 @@ static bool is_transparent(int fd, sa_family_t family)
     return !failed && value != 0;
 }
 
-static bool same_address(const union pass_address *one, const union pass_address *other)
-{
-    size_t length;
-    const void *bytes = pass_address_bytes(one, &length);
-
-    return memcmp(bytes, pass_address_bytes(other, &length), length) == 0;
-}
-
 /* The kernel redirects this host's own connections, and no others, to the loopback address; and it
  * takes nobody from outside who has this host's own. */
-static bool is_own(const struct pass_visitor *visitor, const union pass_address *here)
+static bool is_own(const struct pass_visitor *visitor, const union address *here)
 {
-    return pass_address_is_loopback(here) || same_address(&visitor->from, here);
+    return address_is_loopback(here) || address_is_same(&visitor->from, here);
 }
 
 int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *config)
 {
-    union pass_address here = {0};
+    union address here = {0};
     socklen_t length = sizeof(here);
 
     *out = (struct pass_visitor){0};
@@ -102,9 +60,9 @@ int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *con
         return errno;
     if (here.any.sa_family != AF_INET && here.any.sa_family != AF_INET6)
         return EPROTO;
-    bool redirected = pass_address_port(&here) == config->responder.port;
+    bool redirected = address_port(&here) == config->responder.port;
     bool taken =
-        pass_address_port(&here) == config->redirect.port && is_transparent(fd, here.any.sa_family);
+        address_port(&here) == config->redirect.port && is_transparent(fd, here.any.sa_family);
     if (!redirected && !taken)
         return EPROTO;
     length = sizeof(out->from);

@@ -1,23 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #pragma once
 
-#include <netinet/in.h>
 #include <stdbool.h>
-#include <stdint.h>
 
+#include "keeper/address.h"
 #include "wicket/config.h"
 
 /* Who came through the window, and where to. */
-union pass_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 struct pass_visitor {
-    union pass_address from, to; /* of one family; `to` is where the visitor meant to connect to */
-    bool port_is_taken; /* a socket of this host is that very connection: no other can be of the
-                           same addresses and ports */
+    union address from, to; /* of one family; `to` is where the visitor meant to connect to */
+    bool port_is_taken;     /* a socket of this host is that very connection: no other can be of the
+                               same addresses and ports */
 };
 
 /*
@@ -27,10 +20,3 @@ struct pass_visitor {
  * may be older than the configuration. Returns 0 or an errno; EPROTO: it is neither.
  */
 int pass_visitor_read(struct pass_visitor *out, int fd, const struct config *config);
-
-socklen_t pass_address_length(const union pass_address *address);
-bool pass_address_is_loopback(const union pass_address *address);
-uint16_t pass_address_port(const union pass_address *address); /* host order */
-void pass_address_set_port(union pass_address *address, uint16_t port);
-/* The address itself, 4 or 16 bytes in network order. */
-const void *pass_address_bytes(const union pass_address *address, size_t *length);

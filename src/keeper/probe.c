@@ -3,58 +3,25 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <ifaddrs.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "keeper/addresses.h"
+
 enum { PROBE_TIMEOUT_MS = 5000 };
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static socklen_t address_length(const union address *address)
-{
-    return address->any.sa_family == AF_INET ? sizeof(address->v4) : sizeof(address->v6);
-}
-
-static void address_set_port(union address *address, uint16_t port)
-{
-    if (address->any.sa_family == AF_INET)
-        address->v4.sin_port = htons(port);
-    else
-        address->v6.sin6_port = htons(port);
-}
-
-static uint16_t address_port(const union address *address)
-{
-    return ntohs(address->any.sa_family == AF_INET ? address->v4.sin_port : address->v6.sin6_port);
-}
 
 /* What a host elsewhere could connect to: neither of this host only nor of one link. */
 static bool is_global(const union address *address)
 {
     if (address->any.sa_family == AF_INET) {
         uint32_t v4 = ntohl(address->v4.sin_addr.s_addr);
-        return v4 >> 24 != 127 && v4 >> 16 != 0xa9fe && v4 != 0;
+        return !address_is_loopback(address) && v4 >> 16 != 0xa9fe && v4 != 0;
     }
     const struct in6_addr *v6 = &address->v6.sin6_addr;
-    return !IN6_IS_ADDR_LOOPBACK(v6) && !IN6_IS_ADDR_LINKLOCAL(v6) &&
+    return !address_is_loopback(address) && !address_is_link_local(address) &&
            !IN6_IS_ADDR_UNSPECIFIED(v6) && !IN6_IS_ADDR_MULTICAST(v6);
-}
-
-/* An address with a label of its own ("eth0:1") is listed by that. */
-static bool same_interface(const char *interface, const char *label)
-{
-    size_t length = strcspn(label, ":");
-
-    return strlen(interface) == length && memcmp(interface, label, length) == 0;
 }
 
 static bool in_scope(const struct config *config, const union address *address, const char *name)
@@ -62,7 +29,7 @@ static bool in_scope(const struct config *config, const union address *address, 
     bool found = config->redirect.interface_count == 0;
 
     for (size_t i = 0; i < config->redirect.interface_count && !found; i++)
-        found = same_interface(config->redirect.interfaces[i], name);
+        found = strcmp(config->redirect.interfaces[i], name) == 0;
     if (!found || config->redirect.address_count == 0)
         return found;
 
@@ -116,38 +83,37 @@ static int connect_to(int *out_fd, const union address *address, struct redirect
     return -1;
 }
 
-static bool same_address(const union address *one, const union address *other)
+struct search {
+    int *out_fd;
+    union address *used;
+    struct redirect *redirect;
+    const struct config *config;
+    int family;
+    const union address *wanted; /* the only one that will do; NULL: the first that can be used */
+    struct error *error;
+    int result; /* as of connect_to() */
+};
+
+static bool try_address(const struct host_address *found, void *context)
 {
-    if (one->any.sa_family != other->any.sa_family)
-        return false;
-    return one->any.sa_family == AF_INET
-               ? one->v4.sin_addr.s_addr == other->v4.sin_addr.s_addr
-               : memcmp(&one->v6.sin6_addr, &other->v6.sin6_addr, sizeof(one->v6.sin6_addr)) == 0;
+    struct search *search = context;
+
+    if (found->address.any.sa_family != search->family || !is_global(&found->address) ||
+        !in_scope(search->config, &found->address, found->interface) ||
+        (search->wanted != NULL && !address_is_same(&found->address, search->wanted)))
+        return true;
+    *search->used = found->address;
+    search->result =
+        connect_to(search->out_fd, search->used, search->redirect, search->config, search->error);
+    return search->result == 1;
 }
 
-/* `wanted`: the only one that will do; NULL: the first that can be used. */
-static int connect_global(int *out_fd, union address *used, struct redirect *redirect,
-                          const struct config *config, int family, const union address *wanted,
-                          struct error *error)
+static int connect_global(struct search *search)
 {
-    struct ifaddrs *list;
-    int result = 1;
-
-    if (getifaddrs(&list) != 0)
-        return error_set_errno(error, EX_OSERR, "cannot list this host's addresses");
-    for (const struct ifaddrs *one = list; one != NULL && result == 1; one = one->ifa_next) {
-        if (one->ifa_addr == NULL || one->ifa_addr->sa_family != family ||
-            (one->ifa_flags & IFF_UP) == 0)
-            continue;
-        memset(used, 0, sizeof(*used));
-        memcpy(used, one->ifa_addr,
-               family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
-        if (is_global(used) && in_scope(config, used, one->ifa_name) &&
-            (wanted == NULL || same_address(used, wanted)))
-            result = connect_to(out_fd, used, redirect, config, error);
-    }
-    freeifaddrs(list);
-    return result;
+    search->result = 1;
+    if (addresses_list(try_address, search) != 0)
+        return error_set_errno(search->error, EX_OSERR, "cannot list this host's addresses");
+    return search->result;
 }
 
 static int connect_loopback(int *out_fd, union address *used, struct redirect *redirect,
@@ -165,23 +131,24 @@ static int connect_loopback(int *out_fd, union address *used, struct redirect *r
 static void describe(struct control_socket *out, const union address *used,
                      const struct config *config)
 {
-    int family = used->any.sa_family;
-    const void *bytes = family == AF_INET ? (const void *)&used->v4.sin_addr : &used->v6.sin6_addr;
+    size_t length;
+    const void *bytes = address_bytes(used, &length);
 
-    out->family = family;
+    out->family = used->any.sa_family;
     out->port = config->redirect.port;
-    inet_ntop(family, bytes, out->address, sizeof(out->address));
+    inet_ntop(out->family, bytes, out->address, sizeof(out->address));
 }
 
 int probe_connect(int *out_fd, struct control_socket *out, struct redirect *redirect,
                   const struct config *config, int family, bool loopback, struct error *error)
 {
     union address used = {0};
+    struct search search = {out_fd, &used, redirect, config, family, NULL, error, 1};
 
     *out_fd = -1;
     out->family = 0;
     int result = loopback ? connect_loopback(out_fd, &used, redirect, config, family, error)
-                          : connect_global(out_fd, &used, redirect, config, family, NULL, error);
+                          : connect_global(&search);
     if (result == 0)
         describe(out, &used, config);
     return result < 0 ? -1 : 0;
@@ -193,13 +160,14 @@ int probe_connect_at(int *out_fd, struct control_socket *out, struct redirect *r
     union address wanted = {0}, used = {0};
     int family = strchr(address, ':') != NULL ? AF_INET6 : AF_INET;
     void *bytes = family == AF_INET ? (void *)&wanted.v4.sin_addr : &wanted.v6.sin6_addr;
+    struct search search = {out_fd, &used, redirect, config, family, &wanted, error, 1};
 
     *out_fd = -1;
     out->family = 0;
     wanted.any.sa_family = (sa_family_t)family;
     if (inet_pton(family, address, bytes) != 1)
         return error_set(error, EX_DATAERR, "a probe was asked for at what is no address");
-    int result = connect_global(out_fd, &used, redirect, config, family, &wanted, error);
+    int result = connect_global(&search);
     if (result == 0)
         describe(out, &used, config);
     return result < 0 ? -1 : 0;

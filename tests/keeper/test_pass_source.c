@@ -19,9 +19,9 @@
 #define OTHER_C "192.0.2.12"
 #define OTHER_D "192.0.2.13"
 
-static union pass_address address_of(const char *text, uint16_t port)
+static union address address_of(const char *text, uint16_t port)
 {
-    union pass_address address = {0};
+    union address address = {0};
 
     if (inet_pton(AF_INET, text, &address.v4.sin_addr) == 1) {
         address.any.sa_family = AF_INET;
@@ -29,7 +29,7 @@ static union pass_address address_of(const char *text, uint16_t port)
         assert_int_equal(inet_pton(AF_INET6, text, &address.v6.sin6_addr), 1);
         address.any.sa_family = AF_INET6;
     }
-    pass_address_set_port(&address, port);
+    address_set_port(&address, port);
     return address;
 }
 
@@ -65,10 +65,10 @@ static void note(struct pass_sources *sources, enum redirect_family family, uint
     pass_sources_note(sources, &counters);
 }
 
-static const char *text_of(const union pass_address *address, char out[INET6_ADDRSTRLEN])
+static const char *text_of(const union address *address, char out[INET6_ADDRSTRLEN])
 {
     size_t length;
-    const void *bytes = pass_address_bytes(address, &length);
+    const void *bytes = address_bytes(address, &length);
 
     return inet_ntop(address->any.sa_family, bytes, out, INET6_ADDRSTRLEN);
 }
@@ -78,7 +78,7 @@ static void assert_first(struct pass_sources *sources, const struct pass_visitor
                          uint64_t now_ms, const char *const *expected)
 {
     char text[INET6_ADDRSTRLEN];
-    union pass_address found;
+    union address found;
     size_t count = 0;
 
     for (unsigned int attempt = 0; attempt < PASS_SOURCE_TRIES; attempt++) {
@@ -87,12 +87,12 @@ static void assert_first(struct pass_sources *sources, const struct pass_visitor
         assert_int_equal(found.any.sa_family, visitor->from.any.sa_family);
         if (expected[count] == NULL) {
             /* All of them are tried before another port is. */
-            assert_int_not_equal(pass_address_port(&found), PORT);
+            assert_int_not_equal(address_port(&found), PORT);
             return;
         }
-        assert_int_equal(pass_address_port(&found), PORT);
+        assert_int_equal(address_port(&found), PORT);
         if (strcmp(expected[count], "loopback") == 0)
-            assert_true(pass_address_is_loopback(&found));
+            assert_true(address_is_loopback(&found));
         else
             assert_string_equal(text_of(&found, text), expected[count]);
         count++;
@@ -162,7 +162,7 @@ static void never_the_visitors_own(void **state)
     struct pass_visitor other = visitor_of(OTHER_B, "192.0.2.1");
     struct pass_visitor own6 = visitor_of("::1", "2001:db8::1");
     struct pass_sources sources;
-    union pass_address loopback;
+    union address loopback;
 
     (void)state;
     start_usual(&sources);
@@ -197,13 +197,13 @@ static void never_a_taken_port(void **state)
     visitor.port_is_taken = true;
     for (unsigned int visit = 0; visit < 70000; visit++)
         for (unsigned int attempt = 0; attempt < PASS_SOURCE_TRIES; attempt += 13) {
-            union pass_address found;
+            union address found;
 
-            pass_address_set_port(&visitor.from, (uint16_t)(visit % 64512 + 1024));
+            address_set_port(&visitor.from, (uint16_t)(visit % 64512 + 1024));
             if (!pass_sources_find(&sources, &visitor, attempt, NOW_MS, &found))
                 continue;
-            uint16_t port = pass_address_port(&found);
-            assert_int_not_equal(port, pass_address_port(&visitor.from));
+            uint16_t port = address_port(&found);
+            assert_int_not_equal(port, address_port(&visitor.from));
             assert_true(port >= 1024);
             if (attempt == 0)
                 assert_in_range(port, 10240, 32767);
@@ -230,7 +230,7 @@ static void none_at_all(void **state)
 {
     struct pass_visitor visitor = visitor_of("192.0.2.1", "192.0.2.1");
     struct pass_sources sources;
-    union pass_address found;
+    union address found;
 
     (void)state;
     start(&sources, NULL, 0);
@@ -249,7 +249,7 @@ static void loopback_addresses(void **state)
     note(&sources, REDIRECT_IPV4, 1, 0);
     for (uint32_t i = 0; i < 256; i++) {
         struct pass_visitor visitor = visitor_of("198.51.100.0", "192.0.2.1");
-        union pass_address found, again;
+        union address found, again;
 
         visitor.from.v4.sin_addr.s_addr = htonl(0xc6336400 | i);
         assert_true(pass_sources_find(&sources, &visitor, 0, NOW_MS, &found));
@@ -257,12 +257,12 @@ static void loopback_addresses(void **state)
         /* Within 127.128.0.0/10, and no network's own. */
         assert_int_equal(address & 0xffc00000, 0x7f800000);
         assert_int_not_equal(address & 0xff, 0);
-        assert_true(pass_address_is_loopback(&found));
+        assert_true(address_is_loopback(&found));
         /* The same for another port of the same visitor. */
-        pass_address_set_port(&visitor.from, 12345);
+        address_set_port(&visitor.from, 12345);
         assert_true(pass_sources_find(&sources, &visitor, 0, NOW_MS, &again));
         assert_int_equal(again.v4.sin_addr.s_addr, found.v4.sin_addr.s_addr);
-        assert_int_equal(pass_address_port(&again), 12345);
+        assert_int_equal(address_port(&again), 12345);
         for (uint32_t j = 0; j < i; j++)
             assert_int_not_equal(seen[j], address);
         seen[i] = address;
@@ -278,8 +278,8 @@ static void loopback_addresses(void **state)
                   {"::2", false},
                   {"::ffff:127.0.0.1", false}};
     for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
-        union pass_address address = address_of(others[i].address, 1);
-        assert_int_equal(pass_address_is_loopback(&address), others[i].loopback);
+        union address address = address_of(others[i].address, 1);
+        assert_int_equal(address_is_loopback(&address), others[i].loopback);
     }
 }
 
@@ -288,7 +288,7 @@ static void ports(void **state)
 {
     struct pass_visitor visitor = visitor_of("198.51.100.7", "192.0.2.1");
     struct pass_sources sources;
-    union pass_address found;
+    union address found;
     unsigned int own = 0, usual = 0, wide = 0;
     uint16_t wanted = 2000;
 
@@ -300,7 +300,7 @@ static void ports(void **state)
     for (unsigned int attempt = 0; attempt < PASS_SOURCE_TRIES; attempt++) {
         if (!pass_sources_find(&sources, &visitor, attempt, NOW_MS, &found))
             continue;
-        uint16_t port = pass_address_port(&found);
+        uint16_t port = address_port(&found);
         if (port == PORT) {
             assert_int_equal(usual + wide, 0);
             own++;
@@ -322,7 +322,7 @@ static void ports(void **state)
         if (pass_sources_find(&sources, &visitor, attempt, NOW_MS, &found))
             break;
     }
-    assert_int_equal(pass_address_port(&found), wanted);
+    assert_int_equal(address_port(&found), wanted);
 }
 
 /* As this host is: never privileged ports, never a loopback address among the others. */
@@ -338,16 +338,16 @@ static void this_host(void **state)
     assert_true(sources.wide.low >= 1024 && sources.wide.low < sources.wide.high);
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
         for (unsigned int attempt = 0; attempt < PASS_SOURCE_TRIES; attempt++) {
-            union pass_address found;
+            union address found;
             if (!pass_sources_find(&sources, &visitors[i], attempt, NOW_MS, &found))
                 continue;
             assert_int_equal(found.any.sa_family, visitors[i].from.any.sa_family);
-            assert_true(pass_address_port(&found) >= 1024);
+            assert_true(address_port(&found) >= 1024);
         }
     }
     assert_true(sources.other_count <= PASS_SOURCE_ADDRESSES);
     for (size_t i = 0; i < sources.other_count; i++)
-        assert_false(pass_address_is_loopback(&sources.others[i]));
+        assert_false(address_is_loopback(&sources.others[i]));
     /* Looked up now and then, not each time. */
     assert_true(sources.others_until_ms > NOW_MS && sources.others_until_ms <= NOW_MS + 60000);
 }

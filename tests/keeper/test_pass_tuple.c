@@ -13,13 +13,13 @@
 
 struct connection {
     int listener, client, server;
-    union pass_address here, peer; /* as the server sees them */
+    union address here, peer; /* as the server sees them */
 };
 
 static void connection_init(struct connection *out, sa_family_t family)
 {
-    union pass_address address = {.any.sa_family = family};
-    socklen_t length = pass_address_length(&address);
+    union address address = {.any.sa_family = family};
+    socklen_t length = address_length(&address);
 
     if (family == AF_INET)
         address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -55,12 +55,12 @@ static void what_exists(void **state)
         struct connection connection;
 
         connection_init(&connection, families[i]);
-        union pass_address other = connection.peer;
+        union address other = connection.peer;
         for (unsigned int round = 0; round < 3; round++) {
             assert_true(pass_tuple_exists(fd, &connection.here, &connection.peer));
             assert_true(pass_tuple_exists(fd, &connection.peer, &connection.here));
             /* Only a listener, or nobody at all. */
-            pass_address_set_port(&other, 1);
+            address_set_port(&other, 1);
             assert_false(pass_tuple_exists(fd, &connection.here, &other));
             assert_false(pass_tuple_exists(fd, &other, &other));
         }

@@ -16,9 +16,9 @@
 
 #include <cmocka.h>
 
-static union pass_address loopback_of(sa_family_t family)
+static union address loopback_of(sa_family_t family)
 {
-    union pass_address address = {.any.sa_family = family};
+    union address address = {.any.sa_family = family};
 
     if (family == AF_INET)
         address.v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -29,23 +29,23 @@ static union pass_address loopback_of(sa_family_t family)
 
 static int bound_socket(sa_family_t family, int type, uint16_t *port)
 {
-    union pass_address address = loopback_of(family);
+    union address address = loopback_of(family);
     socklen_t length = sizeof(address);
     int fd = socket(family, type | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    assert_int_equal(bind(fd, &address.any, pass_address_length(&address)), 0);
+    assert_int_equal(bind(fd, &address.any, address_length(&address)), 0);
     assert_int_equal(getsockname(fd, &address.any, &length), 0);
-    *port = pass_address_port(&address);
+    *port = address_port(&address);
     return fd;
 }
 
 static void connect_to(int fd, sa_family_t family, uint16_t port)
 {
-    union pass_address address = loopback_of(family);
+    union address address = loopback_of(family);
 
-    pass_address_set_port(&address, port);
-    assert_int_equal(connect(fd, &address.any, pass_address_length(&address)), 0);
+    address_set_port(&address, port);
+    assert_int_equal(connect(fd, &address.any, address_length(&address)), 0);
 }
 
 struct connection {
@@ -101,7 +101,7 @@ static void one_that_was_not_redirected(void **state)
     (void)state;
     for (size_t i = 0; i < 2; i++) {
         struct connection connection;
-        union pass_address visitor;
+        union address visitor;
         socklen_t length = sizeof(visitor);
 
         connect_directly(&connection, families[i]);
@@ -109,7 +109,7 @@ static void one_that_was_not_redirected(void **state)
         /* Also when what the kernel may name instead, such as the visitor's own address or the
          * responder's, has the port. */
         assert_int_equal(getpeername(connection.accepted, &visitor.any, &length), 0);
-        connection.config.redirect.port = pass_address_port(&visitor);
+        connection.config.redirect.port = address_port(&visitor);
         assert_not_redirected(connection.accepted, &connection.config);
         disconnect(&connection);
     }
@@ -215,20 +215,20 @@ static void no_tcp_at_all(void **state)
 
 static void addresses(void **state)
 {
-    union pass_address v4 = loopback_of(AF_INET), v6 = loopback_of(AF_INET6);
+    union address v4 = loopback_of(AF_INET), v6 = loopback_of(AF_INET6);
     size_t length;
 
     (void)state;
-    assert_int_equal(pass_address_length(&v4), sizeof(struct sockaddr_in));
-    assert_int_equal(pass_address_length(&v6), sizeof(struct sockaddr_in6));
-    pass_address_set_port(&v4, 8402);
-    pass_address_set_port(&v6, 65535);
-    assert_int_equal(pass_address_port(&v4), 8402);
+    assert_int_equal(address_length(&v4), sizeof(struct sockaddr_in));
+    assert_int_equal(address_length(&v6), sizeof(struct sockaddr_in6));
+    address_set_port(&v4, 8402);
+    address_set_port(&v6, 65535);
+    assert_int_equal(address_port(&v4), 8402);
     assert_int_equal(ntohs(v4.v4.sin_port), 8402);
-    assert_int_equal(pass_address_port(&v6), 65535);
-    assert_memory_equal(pass_address_bytes(&v4, &length), "\x7f\0\0\1", 4);
+    assert_int_equal(address_port(&v6), 65535);
+    assert_memory_equal(address_bytes(&v4, &length), "\x7f\0\0\1", 4);
     assert_int_equal(length, 4);
-    assert_memory_equal(pass_address_bytes(&v6, &length), &in6addr_loopback, 16);
+    assert_memory_equal(address_bytes(&v6, &length), &in6addr_loopback, 16);
     assert_int_equal(length, 16);
 }
 
