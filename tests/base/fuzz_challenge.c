@@ -3,15 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "wicket/challenge.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_refusal(const struct error *error)
 {

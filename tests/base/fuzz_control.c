@@ -3,15 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "wicket/control.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_string(const char *text, size_t capacity, bool printable)
 {

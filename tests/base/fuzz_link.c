@@ -4,15 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "require.h"
 #include "wicket/link.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* What is written into the ledger as it stands. */
 static bool is_printable(const char *text, size_t size)

@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "../base/require.h"
 #include "cli/hooks/acmetool.h"
 #include "cli/hooks/call.h"
 #include "cli/hooks/certbot.h"
@@ -21,13 +22,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ENTRIES_MAX 16
 #define UACME_WORDS 5
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static void check_refused(const struct error *error)
 {

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "../base/records.h"
+#include "../base/require.h"
 #include "cli/connection.h"
 #include "cli/document.h"
 #include "cli/report.h"
@@ -26,12 +27,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct fake fake;
 static sem_t answered; /* by the keeper, for good: it needs the input no more */
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void say(int client, const struct record *record)
 {

@@ -5,15 +5,10 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "../base/require.h"
 #include "wicket/config.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void check_network(const struct config_network *network)
 {

@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 
 #include "../base/records.h"
+#include "../base/require.h"
 #include "keeper/child.h"
 #include "wicket/log.h"
 
@@ -31,12 +32,6 @@ struct world {
 
 /* Where spawn_responder below finds it. */
 static struct world *world_now;
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Instead of spawn.c's: nobody is started, a descriptor that becomes readable stands for the
  * process. It is no pidfd: nothing can be killed by it. */

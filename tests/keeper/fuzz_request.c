@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include "../base/records.h"
+#include "../base/require.h"
 #include "keeper/keeper.h"
 #include "keeper/settle.h"
 #include "wicket/log.h"
@@ -50,12 +51,6 @@ struct world {
 };
 
 static struct world *world_now;
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* --- instead of the kernel's table --- */
 

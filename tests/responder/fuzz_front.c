@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../base/require.h"
 #include "responder/clock.h"
 #include "responder/front.h"
 #include "wicket/challenge.h"
@@ -35,12 +36,6 @@ struct world {
     struct front front;
     unsigned served;
 };
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static bool is_printable(const char *text)
 {

@@ -7,15 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../base/require.h"
 #include "responder/head.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Exactly as long as it says, so that the sanitizer sees a read behind its end. */
 static enum head_verdict parse_copy(const char *bytes, size_t length, struct head *head)

@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 
 #include "../base/records.h"
+#include "../base/require.h"
 #include "responder/peer.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,12 +28,6 @@ struct world {
     struct peer peer;
     uint64_t now_ms;
 };
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 static void world_init(struct world *world)
 {

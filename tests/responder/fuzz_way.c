@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "../base/require.h"
 #include "responder/way.h"
 #include "wicket/challenge.h"
 #include "wicket/link.h"
@@ -15,12 +16,6 @@
 #define THUMBPRINT "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition)
-        abort();
-}
 
 /* Exactly as long as it says, so that the sanitizer sees a read behind its end. */
 static enum way find_copy(const struct tokens *tokens, const char *bytes, size_t length)
