@@ -17,9 +17,8 @@
 
 #include "build.h"
 #include "keeper/webroot_create.h"
-#include "sandbox/filter.h"
+#include "sandbox/common.h"
 #include "sandbox/landlock.h"
-#include "sandbox/sanitizer.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -210,17 +209,7 @@ int keeper_sandbox_filter(struct error *error)
         FILTER_CALL_1(tgkill, FILTER_INT(2, SIGABRT)),
 
 #if SANITIZER
-        FILTER_CALL(clone),
-        FILTER_CALL(getdents),
-        FILTER_CALL(personality),
-        FILTER_CALL(prctl),
-        FILTER_CALL(ptrace),
-        FILTER_CALL(sched_getaffinity),
-        FILTER_CALL(sched_yield),
-        FILTER_CALL(sigaltstack),
-        FILTER_CALL(tgkill),
-        FILTER_CALL(uname),
-        FILTER_CALL(wait4),
+        FILTER_SANITIZER,
 #endif
     };
 

@@ -12,9 +12,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "sandbox/filter.h"
+#include "sandbox/common.h"
 #include "sandbox/landlock.h"
-#include "sandbox/sanitizer.h"
 #include "wicket/ledger.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -86,49 +85,10 @@ int ledger_sandbox_filter(struct error *error)
         FILTER_CALL(restart_syscall),
         FILTER_CALL(getpid),
 
-        /* memory, and never to execute what is in it */
-        FILTER_CALL(brk),
-        FILTER_CALL_2(mmap, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE),
-                      FILTER_FLAGS(3, MAP_PRIVATE | MAP_ANONYMOUS, MAP_NORESERVE)),
-        FILTER_CALL(munmap),
-        FILTER_CALL(mremap),
-        FILTER_CALL_1(mprotect, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE)),
-        FILTER_CALL(futex),
-
-        /* the end; abort() sends itself a signal */
-        FILTER_CALL(exit_group),
-        FILTER_CALL(exit),
-        FILTER_CALL(rt_sigreturn),
-        FILTER_CALL(rt_sigprocmask),
-        FILTER_CALL_1(rt_sigaction, FILTER_INT(0, SIGABRT)),
-        FILTER_CALL(gettid),
-        FILTER_CALL_2(tgkill, FILTER_INT(0, getpid()), FILTER_INT(2, SIGABRT)),
-
+        FILTER_MEMORY,
+        FILTER_END,
 #if SANITIZER
-        FILTER_CALL(clone),
-        FILTER_CALL(getcwd),
-        FILTER_CALL(getdents),
-        FILTER_CALL(getdents64),
-        FILTER_CALL(getppid),
-        FILTER_CALL(getrlimit),
-        FILTER_CALL(lseek),
-        FILTER_CALL(madvise),
-        FILTER_CALL_1(mmap, FILTER_FLAGS(2, 0, PROT_READ | PROT_WRITE)),
-        FILTER_CALL(open),
-        FILTER_CALL(prctl),
-        FILTER_CALL(prlimit64),
-        FILTER_CALL(ptrace),
-        FILTER_CALL(read),
-        FILTER_CALL(readlink),
-        FILTER_CALL(readlinkat),
-        FILTER_CALL(rt_sigaction),
-        FILTER_CALL(sched_getaffinity),
-        FILTER_CALL(sched_yield),
-        FILTER_CALL(sigaltstack),
-        FILTER_CALL(stat),
-        FILTER_CALL(tgkill),
-        FILTER_CALL(wait4),
-        FILTER_CALL(write),
+        FILTER_SANITIZER,
 #endif
     };
 
