@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """redirect.admit: a rule in the host's own chains lets in what is redirected, as long as it is."""
 
+import re
 import signal
 import time
 
@@ -125,6 +126,47 @@ def test_ban_elsewhere(lab, production, wicket, nftables, where):
     validate(lab, challenge)
     wicket.run("remove", challenge[0])
     get_no_answer(lab, HOST4, VISITORS4[0])
+
+
+OVERRULED = """\
+add chain inet filter services
+add rule inet filter services ip saddr {0} counter drop
+add rule inet filter services tcp dport 80 accept
+add rule inet filter services counter drop
+insert rule inet filter input ct state new jump services
+"""
+
+
+def test_overruled_ban(lab, production, wicket, nftables):
+    """A ban that cannot hold is named; who is passed on must not come by it at all."""
+    admit(wicket, nftables.chains)
+    lab.host.nft(OVERRULED.format(VISITORS4[0]))
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    keeper = wicket.serve()
+    challenge = wicket.add()
+    validate(lab, challenge)
+    rule = re.search(r"rule \d+ of chain inet filter services", keeper.output.text())[0]
+    assert "overrules a ban" in keeper.output.text()
+    assert wicket.status()["overruled"] == rule
+    assert f"overrules {rule}" in wicket.run("status").stdout
+    wicket.run("remove", challenge[0])
+    assert wicket.status()["overruled"] is None
+    wicket.leave(keeper)
+
+    admit(wicket, nftables.chains, "  pass_admitted: true\nother_requests: pass\n")
+    keeper = wicket.serve()
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert f"banned by {rule.removesuffix(' inet filter services')} services" in refused.stderr
+    assert MARK not in rules(lab)
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    # As it may be: what else that chain drops comes last of all.
+    ban = f"add rule inet filter services ip saddr {VISITORS4[0]} counter drop\n"
+    lab.host.nft(f"flush chain inet filter services\n{ban}")
+    challenge = wicket.add()
+    validate(lab, challenge)
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    assert network.get(lab.outside, HOST4).server == "production"
 
 
 def test_firewall_is_reloaded(lab, production, wicket, firewall, tell):

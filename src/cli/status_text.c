@@ -80,6 +80,10 @@ static void write_scope(FILE *out, const json_t *root)
         escape_copy(text, sizeof text, json_string_value(chain), json_string_length(chain));
         fprintf(out, "admitted: this host's chain %s lets in what is redirected\n", text);
     }
+    if (json_is_string(json_object_get(root, "overruled"))) {
+        fprintf(out, "TROUBLE: that overrules %s: whoever it bans reaches the responder\n",
+                PLAIN(root, "overruled"));
+    }
     if (!json_is_object(sources)) {
         return;
     }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/admission.h"
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sysexits.h>
 
@@ -67,6 +69,21 @@ void keeper_admission_deinit(struct keeper *keeper)
     stop_watching(keeper);
 }
 
+void keeper_admission_tell(struct keeper *keeper)
+{
+    const char *overruled = redirect_overruled(keeper->redirect);
+    char *told = keeper->admission.overruled;
+
+    if (strcmp(told, overruled) == 0)
+        return;
+    snprintf(told, sizeof(keeper->admission.overruled), "%s", overruled);
+    if (told[0] != '\0')
+        log_warnx("redirect.admit overrules a ban while a window is open: %s stands behind what "
+                  "would drop the redirected; whoever it bans reaches the responder. Move it to "
+                  "the head of the chain that is named, or use redirect.method: tproxy",
+                  told);
+}
+
 void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms)
 {
     struct error error;
@@ -81,7 +98,9 @@ void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms)
         keeper_trouble(keeper, "%s", error.text);
         keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_KERNEL);
-    } else if (put_back) {
-        log_info("this host's firewall was changed: what is redirected is let in again");
+        return;
     }
+    if (put_back)
+        log_info("this host's firewall was changed: what is redirected is let in again");
+    keeper_admission_tell(keeper);
 }

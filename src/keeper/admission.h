@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "keeper/event.h"
+#include "redirect/redirect.h"
 #include "redirect/watch.h"
 #include "wicket/error.h"
 
@@ -16,7 +17,8 @@ struct keeper;
 struct keeper_admission {
     struct watch watch;
     struct event_source changes;
-    bool changed; /* since the last look */
+    bool changed;                           /* since the last look */
+    char overruled[REDIRECT_OVERRULED_MAX]; /* that the log has told */
 };
 
 void keeper_admission_init(struct keeper_admission *admission);
@@ -26,5 +28,7 @@ void keeper_admission_sweep(struct keeper *keeper);
 int keeper_admission_watch(struct keeper *keeper, struct error *error);
 void keeper_admission_deinit(struct keeper *keeper);
 
+/* Says which of the host's bans they overrule, when that has changed. */
+void keeper_admission_tell(struct keeper *keeper);
 /* Does what an announcement asks for. */
 void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms);

@@ -231,7 +231,7 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
         "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "method",
         keeper->config->redirect.method == CONFIG_METHOD_TPROXY ? "tproxy" : "redirect", "config",
@@ -240,7 +240,8 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
         window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
-        keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "sources",
+        keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "overruled",
+        text_or_null(keeper->in_force ? keeper->admission.overruled : ""), "sources",
         sources_json(keeper), "evidence", evidence_json(keeper), "ledger", ledger_json(keeper));
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 

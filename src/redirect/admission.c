@@ -264,10 +264,28 @@ static bool is_for_iptables(const struct host_table *table, const struct config_
            strcmp(chain->chain, "INPUT") == 0 && host_table_is_iptables(table, chain->chain);
 }
 
-int admission_put(struct transport *transport, struct batch *batch,
-                  const struct config_chain *chain, const struct host_ports *ports,
+/* Who is banned may learn that there is a responder, but does not reach production. */
+static int check_ban(const struct config *config, const struct config_chain *chain,
+                     const struct host_ban *ban, struct failure *failure)
+{
+    char reason[2 * CONFIG_CHAIN_NAME_MAX + HOST_NAME_MAX * 2 + 512];
+
+    if (ban->chain[0] == '\0' || config->other_requests != CONFIG_OTHER_PASS)
+        return 0;
+    snprintf(reason, sizeof(reason),
+             "whoever is banned by rule %llu of chain %s (nft -a list chain %s %s %s) would be let "
+             "in before it and passed on; move the bans to the head of chain %s, or set "
+             "other_requests: not-found",
+             (unsigned long long)ban->handle, ban->chain, chain->family, chain->table, ban->chain,
+             chain->chain);
+    return refuse(failure, chain, reason);
+}
+
+int admission_put(struct transport *transport, struct batch *batch, const struct config *config,
+                  const struct config_chain *chain, struct host_ban *overruled,
                   struct failure *failure)
 {
+    const struct host_ports ports = {config->redirect.port, config->responder.port};
     struct chain_state state;
     struct host_table table;
     struct host_place place;
@@ -278,13 +296,15 @@ int admission_put(struct transport *transport, struct batch *batch,
         return -1;
     struct host_sets_asked asked = {.transport = transport, .chain = chain};
     const struct host_sets sets = {.find = host_sets_find, .context = &asked};
-    host_table_place(&place, &table, chain->chain, ports, &sets);
-    if (!stands(&table, chain, &place)) {
+    host_table_place(&place, &table, chain->chain, &ports, &sets);
+    int outcome = check_ban(config, chain, &place.overruled, failure);
+    if (outcome == 0 && !stands(&table, chain, &place)) {
         delete_all(batch, &table, chain);
-        admission_rule_add(batch, chain, &place, ports->responder, is_for_iptables(&table, chain));
+        admission_rule_add(batch, chain, &place, ports.responder, is_for_iptables(&table, chain));
     }
     host_table_deinit(&table);
-    return 0;
+    *overruled = place.overruled;
+    return outcome;
 }
 
 int admission_take(struct transport *transport, struct batch *batch,

@@ -21,10 +21,13 @@
 /* Begins an atomic batch that is for the kernel's rules as they are now. */
 int admission_begin(struct transport *transport, struct batch *batch, struct failure *failure);
 
-/* Adds what makes the one admission of `chain` stand where it belongs: nothing, if it does. 78: no
- * such chain, or none that packets for this host go through. */
-int admission_put(struct transport *transport, struct batch *batch,
-                  const struct config_chain *chain, const struct host_ports *ports,
+/*
+ * Adds what makes the one admission of `chain` stand where it belongs: nothing, if it does.
+ * `overruled`: the first ban that it has to stand before, if any. 78: no such chain, or none that
+ * packets for this host go through; or there is such a ban, and `config` has visitors passed on.
+ */
+int admission_put(struct transport *transport, struct batch *batch, const struct config *config,
+                  const struct config_chain *chain, struct host_ban *overruled,
                   struct failure *failure);
 /* Adds what takes the admissions out of `chain`; fine when it is not there. */
 int admission_take(struct transport *transport, struct batch *batch,

@@ -120,6 +120,65 @@ static bool must_precede(struct walk *walk, const struct nftnl_rule *rule)
     return judgement.match == HOST_ALWAYS && judgement.verdict.act == HOST_ACCEPTS;
 }
 
+/* Nobody comes to what is behind such a rule. */
+static bool ends_chain(const struct host_judgement *judgement)
+{
+    return judgement->match == HOST_ALWAYS && judgement->verdict.act != HOST_CONTINUES &&
+           judgement->verdict.act != HOST_JUMPS;
+}
+
+static bool find_ban(struct walk *walk, const char *chain, size_t first, unsigned int depth,
+                     bool by_source, struct host_ban *out);
+
+/* Whether a connection to production is turned away here by where it comes from, or would be in
+ * what is called from here. `by_source`: only those of some sources have come here. */
+static bool rule_bans(struct walk *walk, const struct nftnl_rule *rule,
+                      const struct host_judgement *judgement, unsigned int depth, bool by_source,
+                      struct host_ban *out)
+{
+    by_source |= judgement->match == HOST_BY_SOURCE;
+    if (judgement->match == HOST_NEVER)
+        return false;
+    switch (judgement->verdict.act) {
+    case HOST_DROPS:
+    case HOST_OTHER:
+        break;
+    case HOST_JUMPS:
+    case HOST_GOES:
+        return find_ban(walk, judgement->verdict.chain, 0, depth + 1, by_source, out);
+    case HOST_CONTINUES:
+    case HOST_ACCEPTS:
+    case HOST_RETURNS:
+        return false;
+    }
+    if (!by_source)
+        return false;
+    snprintf(out->chain, sizeof(out->chain), "%s", nftnl_rule_get_str(rule, NFTNL_RULE_CHAIN));
+    out->handle = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE);
+    return true;
+}
+
+/* The first one in a chain, from its table's `first` rule on. */
+static bool find_ban(struct walk *walk, const char *chain, size_t first, unsigned int depth,
+                     bool by_source, struct host_ban *out)
+{
+    for (size_t i = first; i < walk->table->count; i++) {
+        const struct nftnl_rule *rule = walk->table->rules[i];
+        struct host_judgement judgement;
+
+        if (depth > DEPTH_MAX || walk->steps++ > STEPS_MAX)
+            return false;
+        if (!host_rule_is_of(rule, chain) || host_rule_is_admission(rule))
+            continue;
+        host_rule_judge(&judgement, rule, &walk->own, walk->sets);
+        if (rule_bans(walk, rule, &judgement, depth, by_source, out))
+            return true;
+        if (ends_chain(&judgement))
+            return false;
+    }
+    return false;
+}
+
 void host_table_place(struct host_place *out, const struct host_table *table, const char *chain,
                       const struct host_ports *ports, const struct host_sets *sets)
 {
@@ -138,6 +197,7 @@ void host_table_place(struct host_place *out, const struct host_table *table, co
             !must_precede(&walk, rule))
             continue;
         *out = (struct host_place){.before = nftnl_rule_get_u64(rule, NFTNL_RULE_HANDLE)};
+        find_ban(&walk, chain, i, 0, false, &out->overruled);
         return;
     }
 }

@@ -35,9 +35,18 @@ struct host_ports {
     uint16_t responder;  /* that they are redirected to */
 };
 
+/* A rule that turns away by where a connection comes from. */
+struct host_ban {
+    char chain[HOST_NAME_MAX]; /* it is in; "": there is none */
+    uint64_t handle;
+};
+
 struct host_place {
     bool at_end;     /* behind all rules */
     uint64_t before; /* else before the rule with this handle */
+    /* The first ban on the production's port that a connection would have come to behind this
+     * place: whoever is let in here never does. */
+    struct host_ban overruled;
 };
 
 /* As if no admission of ours were there. */

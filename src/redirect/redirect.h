@@ -98,6 +98,16 @@ int redirect_shut(struct redirect *redirect, struct error *error);
 /* The admissions alone, while there is a lease: as redirect_arm() leaves them. `changed`: somebody
  * had taken one away, or other rules have come. */
 int redirect_admit(struct redirect *redirect, bool *changed, struct error *error);
+/*
+ * The first ban that an admission stands before, since it cannot stand behind it: "rule 12 of chain
+ * inet filter services"; "" when there is none. As of the last redirect_arm(), redirect_admit() or
+ * redirect_replace(). With a config that passes these fail instead.
+ */
+#define REDIRECT_OVERRULED_MAX 640
+const char *redirect_overruled(const struct redirect *redirect);
+/* The netlink socket that owns the table, for who is to keep that alive by it. What comes out of it
+ * is no more than whether a change was made. */
+int redirect_owner_fd(const struct redirect *redirect);
 /* The kernel's name for the socket, which announcements of our own changes bear. */
 uint32_t redirect_port(const struct redirect *redirect);
 /* Removes the admissions that a keeper left which was killed, in whatever chain; how many. */

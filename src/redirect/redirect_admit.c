@@ -11,13 +11,24 @@
 int redirect_put_admissions(struct redirect *redirect, struct batch *batch,
                             const struct config *config, struct failure *failure)
 {
-    const struct host_ports ports = {config->redirect.port, config->responder.port};
+    redirect->overruled[0] = '\0';
+    for (size_t i = 0; i < config->redirect.admit_count; i++) {
+        const struct config_chain *chain = &config->redirect.admit[i];
+        struct host_ban ban = {0};
 
-    for (size_t i = 0; i < config->redirect.admit_count; i++)
-        if (admission_put(&redirect->transport, batch, &config->redirect.admit[i], &ports,
-                          failure) < 0)
+        if (admission_put(&redirect->transport, batch, config, chain, &ban, failure) < 0)
             return -1;
+        if (ban.chain[0] && redirect->overruled[0] == '\0')
+            snprintf(redirect->overruled, sizeof(redirect->overruled),
+                     "rule %llu of chain %s %s %s", (unsigned long long)ban.handle, chain->family,
+                     chain->table, ban.chain);
+    }
     return 0;
+}
+
+const char *redirect_overruled(const struct redirect *redirect)
+{
+    return redirect->overruled;
 }
 
 int redirect_take_admissions(struct redirect *redirect, struct batch *batch,

@@ -15,6 +15,7 @@ struct redirect {
     struct transport transport;
     bool without_owner; /* never ask for it, or the kernel does not know it */
     bool owned;         /* the table that was installed last */
+    char overruled[REDIRECT_OVERRULED_MAX];
 };
 
 enum admitting { ADMITTING_LEASED, ADMITTING, ADMITTING_NO_MORE };

@@ -247,6 +247,9 @@ static void test_scope(void **state)
          "admitted: this host's chain inet filter input lets in what is redirected\n"},
         {"\"admitted\":[\"inet filter input\",7,\"ip \\u001b INPUT\"]",
          "chain ip \\x1b INPUT lets"},
+        {"\"overruled\":\"rule 12 of chain inet filter services\"",
+         "TROUBLE: that overrules rule 12 of chain inet filter services: whoever it bans reaches "
+         "the responder\n"},
         {"\"sources\":{\"count\":1,\"file\":null,\"refused\":null}",
          "sources: only connections from 1 network are redirected\n"},
         {"\"sources\":{\"count\":0,\"file\":\"/etc/list\",\"refused\":\"/etc/list:3: bad\"}",

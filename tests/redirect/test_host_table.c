@@ -217,7 +217,8 @@ static void test_others(void **state)
     assert_match(rule, &redirected, HOST_PERHAPS);
 }
 
-static void assert_place(const struct host_table *table, uint64_t before)
+/* `ban`: the handle of the rule that is overruled there, 0: none. */
+static void assert_place_before_ban(const struct host_table *table, uint64_t before, uint64_t ban)
 {
     const struct host_ports ports = {.production = 80, .responder = 8402};
     struct host_place place;
@@ -226,6 +227,13 @@ static void assert_place(const struct host_table *table, uint64_t before)
     assert_int_equal(place.at_end, before == 0);
     if (before != 0)
         assert_int_equal(place.before, before);
+    assert_int_equal(place.overruled.handle, ban);
+    assert_int_equal(place.overruled.chain[0] == '\0', ban == 0);
+}
+
+static void assert_place(const struct host_table *table, uint64_t before)
+{
+    assert_place_before_ban(table, before, 0);
 }
 
 static void test_place(void **state)
@@ -259,7 +267,63 @@ static void test_place(void **state)
     rule = new_rule("f2b", 6);
     add_verdict(rule, NF_DROP, NULL);
     host_table_add(&table, rule);
-    assert_place(&table, 2);
+    assert_place_before_ban(&table, 2, 3);
+    host_table_deinit(&table);
+}
+
+/* Of what comes behind the place only that counts which keeps somebody from production. */
+static void test_overruled(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    rule = new_rule("INPUT", 1); /* perhaps */
+    add(rule, "numgen");
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 2); /* by source, and lets in */
+    add_source(rule);
+    add_verdict(rule, NF_ACCEPT, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 3); /* calls by source what drops nobody */
+    add_source(rule);
+    add_verdict(rule, NFT_JUMP, "some");
+    host_table_add(&table, rule);
+    rule = new_rule("some", 4);
+    add_verdict(rule, NFT_RETURN, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("some", 5); /* nobody comes here */
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 1);
+    rule = new_rule("INPUT", 6); /* whoever it is */
+    add_verdict(rule, NFT_JUMP, "all");
+    host_table_add(&table, rule);
+    rule = new_rule("all", 7);
+    add(rule, "numgen");
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 1);
+    rule = new_rule("INPUT", 8); /* calls by source what drops whoever comes there */
+    add_source(rule);
+    add_verdict(rule, NFT_GOTO, "all");
+    host_table_add(&table, rule);
+    assert_place_before_ban(&table, 1, 7);
+    host_table_deinit(&table);
+
+    rule = new_rule("INPUT", 1);
+    add(rule, "numgen");
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 2); /* everybody is let in, so that what follows bans nobody */
+    add_verdict(rule, NF_ACCEPT, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 3);
+    add_source(rule);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 1);
     host_table_deinit(&table);
 }
 
@@ -346,8 +410,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conntrack), cmocka_unit_test(test_ports),
         cmocka_unit_test(test_others),    cmocka_unit_test(test_place),
-        cmocka_unit_test(test_loop),      cmocka_unit_test(test_admission),
-        cmocka_unit_test(test_iptables),
+        cmocka_unit_test(test_overruled), cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_admission), cmocka_unit_test(test_iptables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
