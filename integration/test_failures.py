@@ -39,12 +39,36 @@ def test_keeper_killed(lab, production, wicket, tell):
     assert network.get(lab.outside, HOST6).server == "production"
     assert visitor.ask().server == "production"
     keeper.wait()
-    assert "wicket" not in lab.host.run("nft", "list", "tables").stdout
     assert wait_for_end(responder, 5), "the responder outlives the keeper"
+    assert "wicket" not in lab.host.run("nft", "list", "tables").stdout
     # What it left in the file system is in nobody's way.
     assert wicket.status() == {"version": 1, "running": False}
     token, _ = wicket.add()
     wicket.run("remove", token)
+    wicket.wait_gone()
+
+
+@pytest.mark.parametrize("how", ["serve", "on demand"])
+def test_the_next_keeper_waits_for_a_dying_responder(lab, production, wicket, how):
+    """It has the port, the table and the lock until it is gone: nobody is refused for that."""
+    def come():
+        if how == "serve":
+            wicket.serve()
+        wicket.add()
+        (keeper,) = wicket.keepers()
+        return keeper, wicket.responder()
+
+    keeper, responder = come()
+    for _ in range(4):
+        os.kill(responder, signal.SIGSTOP)  # it ends by the kernel's hand alone
+        os.kill(keeper, signal.SIGKILL)
+        if how == "serve":  # as systemd does
+            assert wait_for_end(keeper, 5)
+        before = responder
+        keeper, responder = come()
+        assert wait_for_end(before, 0), "the next keeper did not wait"
+    os.kill(keeper, signal.SIGTERM)
+    os.kill(keeper, signal.SIGTERM)
     wicket.wait_gone()
 
 

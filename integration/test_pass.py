@@ -16,6 +16,7 @@ from lab.docker import containerized
 from lab.lab import BEHIND4, BEHIND6, HOST4, HOST6, VISITORS4, VISITORS6
 from lab.methods import BOTH_METHODS
 from lab.network import KeepAlive, request_bytes
+from lab.process import wait_for_end
 from lab.production import Production
 from lab.raw import Raw, ending, receive, reset
 from lab.visitors import Visitors
@@ -518,6 +519,33 @@ def test_keeper_killed(lab, production, wicket, tell):
     assert_only_visitors(production, start)
     for visitor in passed:
         visitor.close()
+
+
+@BOTH_METHODS
+@pytest.mark.parametrize("kind", ["nginx", "apache"])
+def test_keeper_killed_and_the_responder_slow(lab, kind, wicket):
+    """
+    The table outlives the keeper until the responder's connections have been reset: with it goes
+    what translates them, and production has a connection of the visitor's own address and port, so
+    that what the visitor says next would be answered by that, and never be reset.
+    """
+    Production(lab, kind)
+    keeper = wicket.serve()
+    wicket.run("open", "--for", "1m")
+    passed = [KeepAlive(lab.outside, a, source=SOURCES[a][0]) for a in BOTH]
+    for visitor in passed:
+        assert visitor.ask().server == "production"
+    responder = wicket.responder()
+    os.kill(responder, signal.SIGSTOP)
+    keeper.signal(signal.SIGKILL)
+    keeper.wait()
+    assert wait_for_end(responder, 5)
+    for visitor in passed:
+        visitor.speak()
+        visitor.wait_cut(2)
+        visitor.close()
+    assert "table" not in lab.host.run("nft", "list", "ruleset").stdout
+    assert network.get(lab.outside, HOST4).server == "production"
 
 
 @BOTH_METHODS

@@ -63,6 +63,9 @@ def check_responder(pid, uid, gid, full=True):
     assert held[1].endswith("/dev/null")
     # Its log is its own, whatever the keeper's is.
     assert held[2].startswith("pipe:")
+    # What ends with it: the keeper's lock, and the socket that owns the table.
+    assert re.search(r"/run/wicket/keeper-\d+\.lock$", held.pop(5))
+    assert held.pop(6) in proc.descriptors(int(status["PPid"])).values()
     others = sorted(held[number].split(":")[0] for number in held if number > 2)
     # The link, a listener for each family, the loop and libmicrohttpd's part of it.
     assert others == ["anon_inode"] * 2 + ["socket"] * 3

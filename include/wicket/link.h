@@ -23,8 +23,18 @@ enum link_fd {
     LINK_FD_LOG = 2,      /* see log.h */
     LINK_FD_LINK = 3,     /* this protocol */
     LINK_FD_ROOT = 4,     /* an empty directory owned by root, to chroot into; sidecar: /dev/null */
-    LINK_FD_LISTEN = 5,   /* one or two listening TCP sockets, IPv4 first, then IPv6-only */
+    LINK_FD_LOCK = 5,     /* these two it only holds, see below */
+    LINK_FD_TABLE = 6,
+    LINK_FD_LISTEN = 7, /* one or two listening TCP sockets, IPv4 first, then IPv6-only */
 };
+/*
+ * What translates the connections that come through the table goes with the table, and that with
+ * the last descriptor of the netlink socket that owns it. When the keeper dies without a word it is
+ * to be there until the responder's connections have been reset: so the responder, which the kernel
+ * kills then, has one too. The kernel closes a dying process's descriptors from the last to the
+ * first. Without CAP_NET_ADMIN nothing can be sent to nftables by it. In the same way it holds the
+ * keeper's lock, so that the next keeper waits for it to be gone with its sockets and the table.
+ */
 /*
  * The keeper sends LINK_SETUP at once; the responder checks its descriptors, gives up its
  * privileges as told, and answers LINK_READY; then LINK_TOKEN and the rest. Another LINK_SETUP

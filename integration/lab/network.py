@@ -115,6 +115,11 @@ class KeepAlive:
         self._socket.sendall(request_bytes(path, self._address, keep_alive=True))
         return read_answer(self._stream)
 
+    def speak(self, path="/"):
+        """Asks without waiting for an answer; the connection may have ended."""
+        with contextlib.suppress(ConnectionError):
+            self._socket.sendall(request_bytes(path, self._address, keep_alive=True))
+
     def wait_cut(self, timeout):
         """How the connection ends, "end" or "reset", without a word; TimeoutError if it does not."""
         self._socket.settimeout(timeout)

@@ -11,6 +11,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/succession.h"
+#include "cli/deadline.h"
+
 static int prepare_directory(const char *path, struct error *error)
 {
     if (mkdir(path, 0755) == 0) {
@@ -104,6 +107,16 @@ int lockfile_try(struct lockfile *lock, bool *held, struct error *error)
             return 0;
         }
     }
+}
+
+int lockfile_succeed(struct lockfile *lock, pid_t holder, uint64_t deadline_ms, bool *held,
+                     struct error *error)
+{
+    *held = false;
+    if (!succession_wait(lock->fd, holder, (uint64_t)deadline_left(deadline_ms))) {
+        return 0;
+    }
+    return lockfile_try(lock, held, error);
 }
 
 void lockfile_remove(struct lockfile *lock)

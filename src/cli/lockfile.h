@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "wicket/config.h"
@@ -31,6 +32,10 @@ void lockfile_deinit(struct lockfile *lock);
 
 /* *held is true when the lock was got, and the file is still the one of that path. */
 int lockfile_try(struct lockfile *lock, bool *held, struct error *error);
+
+/* The same, once a keeper that has died is gone with its responder; false at once if it lives. */
+int lockfile_succeed(struct lockfile *lock, pid_t holder, uint64_t deadline_ms, bool *held,
+                     struct error *error);
 
 /* Unlinks the file if it is still the locked one; only while the lock is held. */
 void lockfile_remove(struct lockfile *lock);

@@ -34,11 +34,16 @@ struct start {
     int starts;
 };
 
-static int check_holder(const struct start *start, struct error *error)
+static int check_holder(struct start *start, bool *held, struct error *error)
 {
     struct lockfile_content content;
-    if (lockfile_read(&start->lock, &content) &&
-        strcmp(content.socket, start->settings->config.control.socket) != 0) {
+    if (!lockfile_read(&start->lock, &content)) {
+        return 0;
+    }
+    if (lockfile_succeed(&start->lock, content.pid, start->deadline_ms, held, error) < 0) {
+        return -1;
+    }
+    if (!*held && strcmp(content.socket, start->settings->config.control.socket) != 0) {
         return reach_refuse_other(&content, start->settings, error);
     }
     return 0;
@@ -75,11 +80,11 @@ static int provide_keeper(struct start *start, struct error *error)
     if (lockfile_try(&start->lock, &held, error) < 0) {
         return -1;
     }
+    if (!held && check_holder(start, &held, error) < 0) {
+        return -1;
+    }
     if (held) {
         return start_keeper(start, error);
-    }
-    if (check_holder(start, error) < 0) {
-        return -1;
     }
     watch_wait(&start->watch, start->deadline_ms);
     return 0;

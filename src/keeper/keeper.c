@@ -383,6 +383,8 @@ static int start_child(struct keeper *keeper, const char *path, struct error *er
         .mode = keeper->mode,
         .null_fd = keeper->null_fd,
         .root_fd = keeper->root_fd,
+        .lock_fd = keeper->lock.fd,
+        .table_fd = redirect_owner_fd(keeper->redirect),
         .log_fd = -1,
         .listen_fds = {keeper->listen_fds[0], keeper->listen_fds[1]},
         .listen_count = keeper->listen_count,

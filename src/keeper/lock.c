@@ -12,8 +12,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "base/succession.h"
 #include "build.h"
 #include "wicket/quote.h"
+
+/* For the responder of a keeper that was killed, which the kernel kills. */
+enum { SUCCESSION_MS = 2000 };
 
 int lock_prepare_directory(struct error *error)
 {
@@ -46,15 +50,23 @@ static int make_path(struct lock *lock, struct error *error)
     return 0;
 }
 
-/* The holder, as it describes itself; written by another keeper, but quoted all the same. */
-static int error_held(const struct lock *lock, int fd, struct error *error)
+/* How the holder begins to describe itself; 0: it has not done so yet. */
+static pid_t read_holder(int fd, char *text, size_t size)
 {
-    char text[600] = "";
-    ssize_t length = pread(fd, text, sizeof(text) - 1, 0);
-    const char *pid = strstr(text, "pid ");
+    ssize_t length = pread(fd, text, size - 1, 0);
+
+    text[length > 0 ? length : 0] = '\0';
+    return strncmp(text, "pid ", 4) == 0 && strstr(text, "\nsocket ") != NULL
+               ? (pid_t)strtol(text + 4, NULL, 10)
+               : 0;
+}
+
+/* Written by another keeper, but quoted all the same. */
+static int error_held(const struct lock *lock, pid_t pid, const char *text, struct error *error)
+{
     const char *socket = strstr(text, "\nsocket ");
 
-    if (length <= 0 || pid != text || socket == NULL)
+    if (pid == 0 || socket == NULL)
         return error_set(error, EX_CANTCREAT,
                          "another keeper is starting in this network namespace: it holds %s",
                          lock->path);
@@ -63,7 +75,7 @@ static int error_held(const struct lock *lock, int fd, struct error *error)
         error, EX_CANTCREAT,
         "another keeper runs in this network namespace: process %ld, control socket %s; stop it "
         "first",
-        strtol(pid + 4, NULL, 10), QUOTE(socket, strcspn(socket, "\n")));
+        (long)pid, QUOTE(socket, strcspn(socket, "\n")));
 }
 
 /* A leaving keeper unlinks the file under its lock: what we hold must still have the name. */
@@ -73,6 +85,20 @@ static bool still_named(const struct lock *lock, int fd)
 
     return fstat(fd, &ours) == 0 && lstat(lock->path, &named) == 0 && ours.st_dev == named.st_dev &&
            ours.st_ino == named.st_ino;
+}
+
+static int acquire(const struct lock *lock, int fd, struct error *error)
+{
+    char text[600];
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    if (errno != EWOULDBLOCK)
+        return error_set_errno(error, EX_OSERR, "cannot lock %s", lock->path);
+    pid_t holder = read_holder(fd, text, sizeof(text));
+    if (holder > 0 && succession_wait(fd, holder, SUCCESSION_MS))
+        return 0;
+    return error_held(lock, holder, text, error);
 }
 
 int lock_take(struct lock *out, struct error *error)
@@ -85,11 +111,7 @@ int lock_take(struct lock *out, struct error *error)
         int fd = open(out->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
         if (fd < 0)
             return error_set_errno(error, EX_CANTCREAT, "cannot open the lock %s", out->path);
-        if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            if (errno == EWOULDBLOCK)
-                error_held(out, fd, error);
-            else
-                error_set_errno(error, EX_OSERR, "cannot lock %s", out->path);
+        if (acquire(out, fd, error) < 0) {
             close(fd);
             return -1;
         }

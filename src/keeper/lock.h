@@ -9,7 +9,8 @@
 /*
  * The lock that makes a keeper the only one of its network namespace:
  * WICKET_RUNTIME_DIR/keeper-INODE.lock, INODE being that of /proc/self/ns/net, held with flock(2)
- * for the keeper's life. Once the keeper listens, the file says who it is:
+ * for the keeper's life, and by its responder for its own: see base/succession.h. Once the keeper
+ * listens, the file says who it is:
  *
  *     pid 1234
  *     socket /run/wicket/control.sock
@@ -23,7 +24,7 @@ struct lock {
 /* Makes sure that WICKET_RUNTIME_DIR exists and is nobody else's. 73, 77. */
 int lock_prepare_directory(struct error *error);
 
-/* 73 when another keeper holds it, which the text names. */
+/* 73 when another keeper holds it, which the text names; one that has died is waited for. */
 int lock_take(struct lock *out, struct error *error);
 /* Takes over a descriptor that holds the lock already. */
 int lock_adopt(struct lock *out, int fd, struct error *error);

@@ -39,6 +39,8 @@ static void place_descriptors(const struct spawn_plan *plan, int link_fd)
     sources[LINK_FD_LOG] = plan->log_fd;
     sources[LINK_FD_LINK] = link_fd;
     sources[LINK_FD_ROOT] = plan->root_fd;
+    sources[LINK_FD_LOCK] = plan->lock_fd;
+    sources[LINK_FD_TABLE] = plan->table_fd;
     for (unsigned int i = 0; i < plan->listen_count; i++)
         sources[LINK_FD_LISTEN + i] = plan->listen_fds[i];
 
@@ -71,9 +73,9 @@ static void keep_environment(char *out[PASSED_ON + 1])
 }
 
 /*
- * Between fork and exec. The netlink socket is still open here, and keeps an owned table alive
- * until exec closes it: nothing in this function may wait. The keeper sees the link end when it
- * fails.
+ * Between fork and exec. The netlink socket keeps an owned table alive, and here the kernel does
+ * not end the process with the keeper yet: nothing in this function may wait. The keeper sees the
+ * link end when it fails.
  */
 __attribute__((noreturn)) static void become(const struct spawn_plan *plan, int link_fd)
 {

@@ -15,6 +15,7 @@ struct spawn_plan {
     int null_fd; /* /dev/null */
     int root_fd;
     int log_fd; /* of a pipe */
+    int lock_fd, table_fd;
     int listen_fds[LISTEN_RESPONDER_MAX];
     unsigned int listen_count;
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include <libmnl/libmnl.h>
 #include <libnftnl/table.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -48,6 +49,11 @@ void redirect_destroy(struct redirect *redirect)
     transport_deinit(&redirect->transport);
     ruleset_deinit(&redirect->ruleset);
     free(redirect);
+}
+
+int redirect_owner_fd(const struct redirect *redirect)
+{
+    return mnl_socket_get_fd(redirect->transport.changes.netlink);
 }
 
 bool redirect_is_owned(const struct redirect *redirect)
@@ -186,7 +192,7 @@ static int redirect_install_table(struct redirect *redirect, const struct rulese
     for (int attempt = 0; attempt < 4; attempt++) {
         if (redirect_read_table(redirect, &state, &failure) < 0)
             break;
-        if (state.owner != 0 && state.owner != redirect->transport.port)
+        if (state.owner != 0 && state.owner != redirect->transport.changes.port)
             return error_set(
                 error, EX_CANTCREAT,
                 "table inet " REDIRECT_TABLE

@@ -111,7 +111,7 @@ int redirect_admit(struct redirect *redirect, bool *changed, struct error *error
 
 uint32_t redirect_port(const struct redirect *redirect)
 {
-    return redirect->transport.port;
+    return redirect->transport.changes.port;
 }
 
 static int redirect_sweep_once(struct redirect *redirect, size_t *swept, struct failure *failure)

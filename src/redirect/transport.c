@@ -20,42 +20,47 @@ static int64_t clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int transport_init(struct transport *transport, struct error *error)
+static int socket_open(struct transport_socket *socket, struct error *error)
 {
     int on = 1;
 
+    socket->netlink = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (!socket->netlink) {
+        bool missing = errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT;
+
+        return error_set_errno(error, missing ? EX_UNAVAILABLE : EX_OSERR,
+                               missing ? "this kernel has no netfilter netlink (module nfnetlink)"
+                                       : "netlink socket");
+    }
+    if (mnl_socket_bind(socket->netlink, 0, MNL_SOCKET_AUTOPID) < 0)
+        return error_set_errno(error, EX_OSERR, "netlink socket: bind");
+    socket->port = mnl_socket_get_portid(socket->netlink);
+    /* The reasons in words, and not our own messages back: they are up to 64 KiB. Kernels before
+     * 4.12 and 4.3 do without. */
+    mnl_socket_setsockopt(socket->netlink, NETLINK_EXT_ACK, &on, sizeof(on));
+    mnl_socket_setsockopt(socket->netlink, NETLINK_CAP_ACK, &on, sizeof(on));
+    return 0;
+}
+
+int transport_init(struct transport *transport, struct error *error)
+{
     *transport = (struct transport){.sequence = (uint32_t)time(NULL)};
     transport->buffer = malloc(TRANSPORT_BUFFER);
     if (!transport->buffer)
         return error_set_errno(error, EX_TEMPFAIL, "netlink buffer");
-    transport->socket = mnl_socket_open2(NETLINK_NETFILTER, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (!transport->socket) {
-        bool missing = errno == EPROTONOSUPPORT || errno == EAFNOSUPPORT;
-
-        error_set_errno(error, missing ? EX_UNAVAILABLE : EX_OSERR,
-                        missing ? "this kernel has no netfilter netlink (module nfnetlink)"
-                                : "netlink socket");
-        goto failed;
-    }
-    if (mnl_socket_bind(transport->socket, 0, MNL_SOCKET_AUTOPID) < 0) {
-        error_set_errno(error, EX_OSERR, "netlink socket: bind");
-        goto failed;
-    }
-    transport->port = mnl_socket_get_portid(transport->socket);
-    /* The reasons in words, and not our own messages back: they are up to 64 KiB. Kernels before
-     * 4.12 and 4.3 do without. */
-    mnl_socket_setsockopt(transport->socket, NETLINK_EXT_ACK, &on, sizeof(on));
-    mnl_socket_setsockopt(transport->socket, NETLINK_CAP_ACK, &on, sizeof(on));
-    return 0;
-failed:
+    if (socket_open(&transport->changes, error) == 0 &&
+        socket_open(&transport->queries, error) == 0)
+        return 0;
     transport_deinit(transport);
     return -1;
 }
 
 void transport_deinit(struct transport *transport)
 {
-    if (transport->socket)
-        mnl_socket_close(transport->socket);
+    if (transport->changes.netlink)
+        mnl_socket_close(transport->changes.netlink);
+    if (transport->queries.netlink)
+        mnl_socket_close(transport->queries.netlink);
     free(transport->buffer);
     *transport = (struct transport){0};
 }
@@ -66,17 +71,17 @@ void transport_start_clock(struct transport *transport)
 }
 
 /* A netlink message must fit into the send buffer whole. */
-static void transport_make_room(struct transport *transport, size_t length)
+static void socket_make_room(struct transport_socket *socket, size_t length)
 {
-    int fd = mnl_socket_get_fd(transport->socket);
+    int fd = mnl_socket_get_fd(socket->netlink);
     int have = 0;
     int want = (int)length + 4096;
     socklen_t size = sizeof(have);
 
-    if (transport->room >= (size_t)want)
+    if (socket->room >= (size_t)want)
         return;
     if (getsockopt(fd, SOL_SOCKET, SO_SNDBUF, &have, &size) == 0 && have >= want) {
-        transport->room = (size_t)have;
+        socket->room = (size_t)have;
         return;
     }
     /* What does not work here is told by the send. */
@@ -90,27 +95,28 @@ static int failure_from_system(struct failure *failure, const char *call)
     return -1;
 }
 
-static int transport_send(struct transport *transport, const struct batch *batch,
-                          struct failure *failure)
+static int socket_send(struct transport_socket *socket, const struct batch *batch,
+                       struct failure *failure)
 {
     ssize_t sent;
 
-    transport_make_room(transport, batch->length);
+    socket_make_room(socket, batch->length);
     do
-        sent = mnl_socket_sendto(transport->socket, batch->bytes, batch->length);
+        sent = mnl_socket_sendto(socket->netlink, batch->bytes, batch->length);
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? failure_from_system(failure, "send") : 0;
 }
 
 /* One datagram from the kernel. Returns its length; 0 when there is none or it is not the kernel's;
- * -1 with errno, ENOBUFS when answers were dropped. */
-static ssize_t transport_receive(struct transport *transport)
+ * -1 with errno, ENOBUFS when answers were dropped. Whether it waits is not left to the socket:
+ * others hold copies of it. */
+static ssize_t transport_receive(struct transport *transport, const struct transport_socket *socket)
 {
     struct sockaddr_nl sender = {0};
     struct iovec part = {.iov_base = transport->buffer, .iov_len = TRANSPORT_BUFFER};
     struct msghdr message = {
         .msg_name = &sender, .msg_namelen = sizeof(sender), .msg_iov = &part, .msg_iovlen = 1};
-    ssize_t length = recvmsg(mnl_socket_get_fd(transport->socket), &message, 0);
+    ssize_t length = recvmsg(mnl_socket_get_fd(socket->netlink), &message, MSG_DONTWAIT);
 
     if (length < 0)
         return errno == EINTR ? 0 : -1;
@@ -129,9 +135,9 @@ static int64_t transport_time_left(const struct transport *transport)
 }
 
 /* Waits for something to read. Returns 1, 0 when the deadline has passed, or -1 with errno. */
-static int transport_wait(const struct transport *transport)
+static int transport_wait(const struct transport *transport, const struct transport_socket *socket)
 {
-    struct pollfd item = {.fd = mnl_socket_get_fd(transport->socket), .events = POLLIN};
+    struct pollfd item = {.fd = mnl_socket_get_fd(socket->netlink), .events = POLLIN};
 
     for (;;) {
         int64_t left_ns = transport_time_left(transport);
@@ -146,21 +152,21 @@ static int transport_wait(const struct transport *transport)
     }
 }
 
-static void transport_drain(struct transport *transport)
+static void transport_drain(struct transport *transport, const struct transport_socket *socket)
 {
     /* Each ENOBUFS is reported once; what is not of this batch is ignored by number anyway. */
     for (int i = 0; i < 1000; i++)
-        if (transport_receive(transport) < 0 && errno == EAGAIN)
+        if (transport_receive(transport, socket) < 0 && errno == EAGAIN)
             return;
 }
 
 /* Reads until the reply is complete. The kernel has answered by the time send returns, so that the
  * first read is tried without waiting. */
-static int transport_collect(struct transport *transport, struct reply *reply,
-                             struct failure *failure)
+static int transport_collect(struct transport *transport, const struct transport_socket *socket,
+                             struct reply *reply, struct failure *failure)
 {
     while (!reply_is_complete(reply) && !reply->lost) {
-        ssize_t length = transport_receive(transport);
+        ssize_t length = transport_receive(transport, socket);
         int ready = 1;
 
         if (length > 0)
@@ -168,7 +174,7 @@ static int transport_collect(struct transport *transport, struct reply *reply,
         else if (length == 0) /* strangers and signals must not keep us beyond the deadline */
             ready = transport_time_left(transport) > 0;
         else if (errno == EAGAIN)
-            ready = transport_wait(transport);
+            ready = transport_wait(transport, socket);
         else if (errno == ENOBUFS)
             reply->lost = true;
         else
@@ -197,14 +203,14 @@ static void failure_from_reply(struct failure *failure, const struct reply *repl
 }
 
 /* Returns 0, -1 with the failure, or 1 when answers were lost. */
-static int transport_exchange(struct transport *transport, struct batch *batch, struct reply *reply,
-                              struct failure *failure)
+static int transport_exchange(struct transport *transport, struct transport_socket *socket,
+                              struct batch *batch, struct reply *reply, struct failure *failure)
 {
     batch_number(batch, reply->first);
     transport->sequence += (uint32_t)batch->count;
-    if (transport_send(transport, batch, failure) < 0)
+    if (socket_send(socket, batch, failure) < 0)
         return failure->number == ENOBUFS ? 1 : -1;
-    if (transport_collect(transport, reply, failure) < 0)
+    if (transport_collect(transport, socket, reply, failure) < 0)
         return -1;
     if (reply->error_number != 0) {
         failure_from_reply(failure, reply, batch);
@@ -216,22 +222,23 @@ static int transport_exchange(struct transport *transport, struct batch *batch, 
 static int transport_run_once(struct transport *transport, struct batch *batch,
                               transport_data *data, void *context, struct failure *failure)
 {
+    bool changes = batch->kind == BATCH_ATOMIC;
+    struct transport_socket *socket = changes ? &transport->changes : &transport->queries;
     struct reply reply;
     int outcome;
 
     *failure = (struct failure){.kind = FAILURE_MEMORY};
     if (batch->out_of_memory)
         return -1;
-    if (!reply_init(&reply, transport->port, transport->sequence, batch->count,
-                    batch->kind == BATCH_ATOMIC))
+    if (!reply_init(&reply, socket->port, transport->sequence, batch->count, changes))
         return -1;
     *failure = (struct failure){.kind = FAILURE_NONE};
     reply.data = data;
     reply.context = context;
-    outcome = transport_exchange(transport, batch, &reply, failure);
+    outcome = transport_exchange(transport, socket, batch, &reply, failure);
     reply_deinit(&reply);
     if (outcome == 1) {
-        transport_drain(transport);
+        transport_drain(transport, socket);
         *failure = (struct failure){.kind = FAILURE_LOST};
     }
     return outcome;

@@ -11,20 +11,26 @@
 struct mnl_socket;
 
 /*
- * The netlink socket to nftables: sends a batch and waits until the kernel has answered it.
- * The socket is close-on-exec, since an inherited copy keeps an owned table alive.
+ * The netlink sockets to nftables: sends a batch and waits until the kernel has answered it. They
+ * are close-on-exec, since an inherited copy keeps an owned table alive. Changes and queries have
+ * one each: who holds a copy of the owner's learns nothing of this host's rules by it.
  */
 
 #define TRANSPORT_DEADLINE_MS 1000
 #define TRANSPORT_BUFFER      ((size_t)32 * 1024) /* the longest datagram of a dump */
 
+struct transport_socket {
+    struct mnl_socket *netlink;
+    uint32_t port; /* the kernel's name for it */
+    size_t room;   /* what its send buffer is known to take */
+};
+
 struct transport {
-    struct mnl_socket *socket;
-    uint32_t port;       /* the kernel's name for our socket; the owner of our table */
+    struct transport_socket changes; /* the owner of our table */
+    struct transport_socket queries;
     uint32_t sequence;   /* of the next message */
     int64_t deadline_ns; /* monotonic */
     uint8_t *buffer;     /* TRANSPORT_BUFFER */
-    size_t room;         /* what the socket's send buffer is known to take */
 };
 
 enum failure_kind {

@@ -63,24 +63,24 @@ int responder_sandbox_landlock(struct error *error)
 
 /*
  * The listeners are the keeper's and those of the responders to come, and one that is shut down is
- * none for ever: so that is for other descriptors only, and so is making another number for one.
- * The kernel looks at 32 bits of a number: it is over 7 when one of these from the fourth on is
- * set.
+ * none for ever: so that is for descriptors behind them only, and so is making another number for
+ * one. The kernel looks at 32 bits of a number: it is over 8 when one of these from the fifth on is
+ * set, or the fourth and another.
  */
-enum { BESIDE_LISTENERS = 2 + 28 };
-static_assert(LINK_FD_LISTEN == 5, "5 and 6 are left out below");
+enum { BEHIND_LISTENERS = 27 + 3 };
+static_assert(LINK_FD_LISTEN + 1 == 8, "from 9 on they are allowed below");
 
-static size_t allow_beside_listeners(struct filter_rule *out, struct filter_rule rule)
+static size_t allow_behind_listeners(struct filter_rule *out, struct filter_rule rule)
 {
     struct scmp_arg_cmp *fd = &rule.arguments[rule.count++];
     size_t count = 0;
 
-    *fd = FILTER_INT(0, LINK_FD_LISTEN - 1);
-    out[count++] = rule;
-    *fd = FILTER_INT(0, LINK_FD_LISTEN + 2);
-    out[count++] = rule;
-    for (unsigned int bit = 3; bit < 31; bit++) {
-        *fd = FILTER_MASKED(0, UINT32_C(1) << bit, UINT32_C(1) << bit);
+    for (unsigned int bit = 0; bit < 31; bit++) {
+        uint32_t mask = UINT32_C(1) << bit | (bit < 3 ? UINT32_C(8) : 0);
+
+        if (bit == 3)
+            continue;
+        *fd = FILTER_MASKED(0, mask, mask);
         out[count++] = rule;
     }
     return count;
@@ -140,13 +140,13 @@ int responder_sandbox_filter(struct error *error)
 #endif
     };
 
-    struct filter_rule all[COUNT(rules) + 2 * BESIDE_LISTENERS];
+    struct filter_rule all[COUNT(rules) + 2 * BEHIND_LISTENERS];
 
     memcpy(all, rules, sizeof(rules));
     size_t count = COUNT(rules);
-    count += allow_beside_listeners(all + count, FILTER_CALL(shutdown));
+    count += allow_behind_listeners(all + count, FILTER_CALL(shutdown));
     count +=
-        allow_beside_listeners(all + count, FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)));
+        allow_behind_listeners(all + count, FILTER_CALL_1(fcntl, FILTER_INT(1, F_DUPFD_CLOEXEC)));
     return filter_install(all, count, error);
 }
 

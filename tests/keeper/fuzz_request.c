@@ -90,6 +90,12 @@ int redirect_replace(struct redirect *redirect, const struct config *fresh, uint
     return answer(error);
 }
 
+int redirect_owner_fd(const struct redirect *redirect)
+{
+    (void)redirect;
+    return -1;
+}
+
 bool redirect_is_owned(const struct redirect *redirect)
 {
     (void)redirect;
@@ -106,6 +112,32 @@ int redirect_shut(struct redirect *redirect, struct error *error)
 {
     (void)redirect;
     return answer(error);
+}
+
+int redirect_admit(struct redirect *redirect, bool *changed, struct error *error)
+{
+    (void)redirect;
+    *changed = false;
+    return answer(error);
+}
+
+int redirect_sweep(struct redirect *redirect, size_t *swept, struct error *error)
+{
+    (void)redirect;
+    *swept = 0;
+    return answer(error);
+}
+
+uint32_t redirect_port(const struct redirect *redirect)
+{
+    (void)redirect;
+    return 0;
+}
+
+const char *redirect_overruled(const struct redirect *redirect)
+{
+    (void)redirect;
+    return "";
 }
 
 /* Refused always: nobody is to connect to anything. */

@@ -116,6 +116,8 @@ static void set_stage(struct stage *stage)
         .mode = PRIVILEGES_SIDECAR,
         .null_fd = STDIN_FILENO,
         .root_fd = STDIN_FILENO,
+        .lock_fd = STDIN_FILENO,
+        .table_fd = STDIN_FILENO,
         .log_fd = STDERR_FILENO,
         .listen_fds = {stage->listener},
         .listen_count = 1,

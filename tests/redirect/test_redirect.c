@@ -50,7 +50,7 @@ int __wrap_transport_query(struct transport *transport, struct batch *batch, tra
 int __wrap_transport_init(struct transport *transport, struct error *error)
 {
     (void)error;
-    *transport = (struct transport){.port = PORT};
+    *transport = (struct transport){.changes.port = PORT};
     return 0;
 }
 

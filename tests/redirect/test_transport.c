@@ -183,7 +183,8 @@ static void add_command(struct batch *batch)
 static int run(const enum act *script, size_t length, struct failure *failure)
 {
     alignas(struct nlmsghdr) uint8_t buffer[TRANSPORT_BUFFER];
-    struct transport transport = {.port = PORT, .sequence = 1000, .buffer = buffer};
+    struct transport transport = {
+        .changes.port = PORT, .queries.port = PORT, .sequence = 1000, .buffer = buffer};
     struct batch batch;
     int outcome;
 

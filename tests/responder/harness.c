@@ -91,6 +91,8 @@ void harness_spawn(struct harness *harness, const struct harness_options *option
     fds[count++] = STDERR_FILENO;
     fds[count++] = pair[1];
     fds[count++] = root;
+    fds[count++] = null; /* the lock */
+    fds[count++] = null; /* the table */
     fds[count++] = listen4(options->any_address, &harness->port);
     if (options->setup.listeners == 2)
         fds[count++] = listen6(options->any_address, &harness->port6);

@@ -109,8 +109,8 @@ static void test_privileges(void **state)
     memset(root, 0, sizeof(root));
     assert_true(readlink(path, root, sizeof(root) - 1) > 0);
     assert_string_equal(root, *state);
-    /* 0 1 2, the link, two listeners, two epolls; not the root directory */
-    assert_int_equal(harness_descriptors(&harness), 8);
+    /* 0 1 2, the link, the lock, the table, two listeners, two epolls; not the root directory */
+    assert_int_equal(harness_descriptors(&harness), 10);
 
     harness_token(&harness, "t");
     harness_exchange(&harness, GET("t"), answer, sizeof(answer));

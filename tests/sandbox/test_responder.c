@@ -64,10 +64,10 @@ static void test_memory(void **state)
     assert_int_equal(jump_run(use_memory, NULL, responder_sandbox_filter), 0);
 }
 
-/* What the list takes away for the listeners is there for every other socket. */
+/* What the list takes away for the listeners is there for every socket behind them. */
 static int shut_and_copy(void *context)
 {
-    static const int numbers[] = {LINK_FD_LISTEN - 1, LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 64};
+    static const int numbers[] = {LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 12, 16, 64};
     const int flags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE;
 
     (void)context;
@@ -79,7 +79,7 @@ static int shut_and_copy(void *context)
 
 static int place_and_fence(struct error *error)
 {
-    static const int numbers[] = {LINK_FD_LISTEN - 1, LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 64};
+    static const int numbers[] = {LINK_FD_LISTEN + 2, LINK_FD_LISTEN + 3, 12, 16, 64};
     int pair[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) != 0)
@@ -90,7 +90,7 @@ static int place_and_fence(struct error *error)
     return responder_sandbox_filter(error);
 }
 
-static void test_beside_listeners(void **state)
+static void test_behind_listeners(void **state)
 {
     (void)state;
     assert_int_equal(jump_run(shut_and_copy, NULL, place_and_fence), 0);
@@ -272,7 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_filter), cmocka_unit_test(test_abort),
         cmocka_unit_test(test_memory), cmocka_unit_test(test_landlock),
-        cmocka_unit_test(test_limits), cmocka_unit_test(test_beside_listeners),
+        cmocka_unit_test(test_limits), cmocka_unit_test(test_behind_listeners),
         cmocka_unit_test(test_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
