@@ -32,6 +32,9 @@ static void set_trouble(struct ledger *ledger, const char *text)
     if (strcmp(ledger->trouble, text) == 0)
         return;
     snprintf(ledger->trouble, sizeof(ledger->trouble), "%s", text);
+    /* A disk may have room and none in turn, with every line. */
+    if (!log_limit_take(&ledger->troubles_told, event_now_ms()))
+        return;
     if (text[0] != '\0')
         log_warnx("the ledger is not written: %s; windows open and shut all the same", text);
     else
@@ -44,7 +47,12 @@ void ledger_init(struct ledger *ledger)
     struct timespec now = {0};
     uint16_t chance = 0;
 
-    *ledger = (struct ledger){.epoll_fd = -1, .socket = none, .process = none};
+    *ledger = (struct ledger){
+        .epoll_fd = -1,
+        .socket = none,
+        .process = none,
+        .troubles_told = {.about = "the ledger"},
+    };
     clock_gettime(CLOCK_REALTIME, &now);
     /* Two of other namespaces may have one pid at one time. */
     (void)!getrandom(&chance, sizeof(chance), GRND_NONBLOCK);
@@ -287,6 +295,7 @@ void ledger_close(struct ledger *ledger)
     if (ledger->socket.fd >= 0)
         (void)send(ledger->socket.fd, &goodbye, LEDGER_ENTRY_HEAD, MSG_DONTWAIT | MSG_NOSIGNAL);
     event_close(ledger->epoll_fd, &ledger->socket);
+    log_limit_tick(&ledger->troubles_told, UINT64_MAX);
 }
 
 void ledger_wait(struct ledger *ledger)

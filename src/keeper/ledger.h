@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log_limit.h"
 #include "keeper/account.h"
 #include "keeper/event.h"
 #include "wicket/config.h"
@@ -31,6 +32,7 @@ struct ledger {
     uint64_t left_out_total;
     uint64_t lost;     /* by the writer */
     char trouble[512]; /* why nothing is written, or "" */
+    struct log_limit troubles_told;
     uint64_t second_start_ms;
     unsigned int lines[LEDGER_SHARES]; /* in this second */
 };
