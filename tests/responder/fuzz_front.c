@@ -111,14 +111,19 @@ static void world_round(struct world *world)
     connections_reap(&world->connections);
 }
 
+/* libFuzzer looks at the time in a signal's handler: what it interrupts goes on by itself. */
 static int visitor_connect(const struct world *world)
 {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    require(connect(fd, (const struct sockaddr *)&world->address, sizeof(world->address)) == 0);
+    int result;
+
+    do
+        result = connect(fd, (const struct sockaddr *)&world->address, sizeof(world->address));
+    while (result != 0 && (errno == EINTR || errno == EALREADY));
+    require(result == 0 || errno == EISCONN);
     return fd;
 }
 
-/* libFuzzer looks at the time in a signal's handler. */
 static void wait_for_either(struct pollfd ready[2])
 {
     int count;
