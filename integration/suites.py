@@ -168,6 +168,11 @@ ALONE = (
 )
 # Those that take longest, so that they do not begin last.
 LONG = ("test_clients", "test_firewalls", "test_check", "test_pass", "test_hooks")
+# What is done once more by programs with sanitizers: every message, every way in and out.
+SANITIZED = (
+    *("test_access", "test_admission", "test_conformance", "test_failures", "test_hooks"),
+    *("test_pass", "test_sources", "test_status", "test_webroot"),
+)
 
 
 def results_of(path, ended_well):
@@ -184,42 +189,55 @@ def results_of(path, ended_well):
     return Count(passed, failed)
 
 
-def lab_file(name, **more):
-    results = TOP / "build" / "lab" / f"results-{name}.xml"
+def lab_file(name, build_name, **more):
+    results = TOP / "build" / "lab" / f"results-{build_name}-{name}.xml"
+    results.parent.mkdir(exist_ok=True)
     results.unlink(missing_ok=True)
     command = ("/usr/bin/python3", "-B", "-m", "pytest", f"integration/{name}.py")
-    return results, run(*command, "--durations=5", f"--junitxml={results}", **more)
+    environment = {"WICKET_BUILD": str(TOP / build_name)}
+    arguments = ("--durations=5", f"--junitxml={results}")
+    return results, run(*command, *arguments, environment=environment, **more)
 
 
-def lab_file_beside(name):
+def lab_file_beside(name, build_name):
     """One of several at a time: its output in one piece, once it is done."""
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
-        results, ended_well = lab_file(name, stdout=output, stderr=subprocess.STDOUT)
+        results, ended_well = lab_file(name, build_name, stdout=output, stderr=subprocess.STDOUT)
         output.seek(0)
         text = output.read().decode(errors="replace")
     print(f"{text}{name}: {time.monotonic() - began:.0f} s", flush=True)
     return results_of(results, ended_well)
 
 
+def lab_files_beside(names, build_name):
+    """Most tests wait, for a CA, a lease, a deadline: two files at a time."""
+    in_order = sorted(names, key=lambda name: (name not in LONG, name))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        counts = pool.map(lambda name: lab_file_beside(name, build_name), in_order)
+        return sum(counts, Count())
+
+
 def lab():
-    """Most tests wait, for a CA, a lease, a deadline: two files at a time, the loud ones alone."""
-    (TOP / "build" / "lab").mkdir(exist_ok=True)
+    """The loud ones alone."""
     names = {path.stem for path in (TOP / "integration").glob("test_*.py")}
-    missing = {*ALONE, *LONG} - names
+    missing = {*ALONE, *LONG, *SANITIZED} - names
     if missing:
         print(f"no such file of the lab: {', '.join(sorted(missing))}")
         return Count(0, 1)
-    beside = sorted(names - {*ALONE}, key=lambda name: (name not in LONG, name))
-    total = Count()
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for count in pool.map(lab_file_beside, beside):
-            total += count
+    total = lab_files_beside(names - {*ALONE}, "build")
     for name in ALONE:
         began = time.monotonic()
-        total += results_of(*lab_file(name))
+        total += results_of(*lab_file(name, "build"))
         print(f"{name}: {time.monotonic() - began:.0f} s")
     return total
+
+
+def lab_sanitized():
+    """The same programs with sanitizers; a lab says what these have found when it ends."""
+    if not build("build-sanitize", "-Db_sanitize=address,undefined"):
+        return Count(0, 1)
+    return lab_files_beside(SANITIZED, "build-sanitize")
 
 
 STAGES = {
@@ -233,6 +251,7 @@ STAGES = {
     "cppcheck": cppcheck,
     "tidy": clang_tidy,
     "lab": lab,
+    "lab-sanitized": lab_sanitized,
 }
 
 
@@ -255,7 +274,7 @@ def main(names):
             count = Count(0, 1)
         total += count
         took = time.monotonic() - began
-        summary.append(f"{name:<12}{count.passed:>5} passed{count.failed:>5} failed{took:>8.1f} s")
+        summary.append(f"{name:<14}{count.passed:>5} passed{count.failed:>5} failed{took:>8.1f} s")
     print()
     print(*summary, sep="\n")
     print(f"\n{total.passed} passed, {total.failed} failed")
