@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "check/match.h"
+#include "check/compute.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

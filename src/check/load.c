@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "check/load.h"
+
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,8 +12,6 @@
 #include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
-
-#include "check/match.h"
 
 #define ETHERTYPE_AT 12
 

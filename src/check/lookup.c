@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "check/lookup.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +9,6 @@
 #include <libnftnl/set.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
-
-#include "check/match.h"
 
 #define FIELDS_MAX 16
 
@@ -167,11 +167,11 @@ static void take_value(struct registers *registers, struct nftnl_set_elem *eleme
     if (target == NFT_REG_VERDICT) {
         uint32_t number = nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_VERDICT);
 
-        match_add_verdict(registers, verdict_code_of(number),
-                          nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_CHAIN)
-                              ? nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN)
-                              : NULL,
-                          holds);
+        registers_add_verdict(registers, verdict_code_of(number),
+                              nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_CHAIN)
+                                  ? nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN)
+                                  : NULL,
+                              holds);
         return;
     }
     const uint8_t *data = nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_DATA)

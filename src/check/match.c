@@ -10,29 +10,10 @@
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
-bool registers_find(uint32_t number, size_t length, size_t *offset)
-{
-    if (number >= NFT_REG_1 && number <= NFT_REG_4)
-        *offset = (number - NFT_REG_1) * 16;
-    else if (number >= NFT_REG32_00 && number <= NFT_REG32_15)
-        *offset = (number - NFT_REG32_00) * 4;
-    else
-        return false;
-    return length <= BITS_MAX - *offset;
-}
-
-void match_add_verdict(struct registers *registers, enum verdict_code code, const char *chain,
-                       enum truth truth)
-{
-    struct match *match = registers->match;
-
-    truth = truth_and(truth, registers->holds);
-    if (truth == TRUTH_NO)
-        return;
-    /* What does not fit is one of many that are no more likely than those. */
-    if (match->verdict_count < MATCH_VERDICTS_MAX)
-        match->verdicts[match->verdict_count++] = (struct verdict){code, chain, truth};
-}
+#include "check/compute.h"
+#include "check/load.h"
+#include "check/lookup.h"
+#include "check/xt.h"
 
 static void require(struct registers *registers, enum truth truth)
 {
@@ -48,24 +29,6 @@ static void forget_register(struct registers *registers, uint32_t number)
         bits_forget(&registers->data, offset, BITS_MAX - offset);
 }
 
-enum verdict_code verdict_code_of(uint32_t number)
-{
-    switch ((int)number) {
-    case NF_DROP:
-        return VERDICT_DROP;
-    case NF_ACCEPT:
-        return VERDICT_ACCEPT;
-    case NFT_JUMP:
-        return VERDICT_JUMP;
-    case NFT_GOTO:
-        return VERDICT_GOTO;
-    case NFT_RETURN:
-        return VERDICT_RETURN;
-    default:
-        return (number & NF_VERDICT_MASK) == NF_QUEUE ? VERDICT_QUEUE : VERDICT_CONTINUE;
-    }
-}
-
 static void immediate(struct registers *registers, const struct nftnl_expr *expression)
 {
     size_t length, offset;
@@ -76,9 +39,9 @@ static void immediate(struct registers *registers, const struct nftnl_expr *expr
         const char *chain = nftnl_expr_is_set(expression, NFTNL_EXPR_IMM_CHAIN)
                                 ? nftnl_expr_get_str(expression, NFTNL_EXPR_IMM_CHAIN)
                                 : NULL;
-        match_add_verdict(registers,
-                          verdict_code_of(nftnl_expr_get_u32(expression, NFTNL_EXPR_IMM_VERDICT)),
-                          chain, TRUTH_YES);
+        registers_add_verdict(
+            registers, verdict_code_of(nftnl_expr_get_u32(expression, NFTNL_EXPR_IMM_VERDICT)),
+            chain, TRUTH_YES);
         registers->holds = TRUTH_NO;
     } else if (data && registers_find(number, length, &offset)) {
         bits_set(&registers->data, offset, data, length);
@@ -154,13 +117,13 @@ static void nat(struct registers *registers, const struct nftnl_expr *expression
 {
     bool destination = nftnl_expr_get_u32(expression, NFTNL_EXPR_NAT_TYPE) == NFT_NAT_DNAT;
 
-    match_add_verdict(registers, destination ? VERDICT_DNAT : VERDICT_ACCEPT, NULL, TRUTH_YES);
+    registers_add_verdict(registers, destination ? VERDICT_DNAT : VERDICT_ACCEPT, NULL, TRUTH_YES);
     registers->holds = TRUTH_NO;
 }
 
 static void end(struct registers *registers, enum verdict_code code)
 {
-    match_add_verdict(registers, code, NULL, TRUTH_YES);
+    registers_add_verdict(registers, code, NULL, TRUTH_YES);
     registers->holds = TRUTH_NO;
 }
 
@@ -310,7 +273,7 @@ void match_rule(struct match *match, const struct firewall *firewall,
 
     *match = (struct match){0};
     if (!each) {
-        match_add_verdict(&registers, VERDICT_CONTINUE, NULL, TRUTH_OPEN);
+        registers_add_verdict(&registers, VERDICT_CONTINUE, NULL, TRUTH_OPEN);
         return;
     }
     while (registers.holds != TRUTH_NO && (expression = nftnl_expr_iter_next(each)))

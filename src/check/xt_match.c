@@ -20,7 +20,7 @@
 #include <linux/netfilter/xt_state.h>
 #include <linux/netfilter/xt_tcpudp.h>
 
-#include "check/match.h"
+#include "check/xt.h"
 
 /* The matches of iptables, as its kernel modules keep them. They come through the kernel, which has
  * checked their length; it is checked again all the same. */

@@ -5,7 +5,7 @@
 #include <linux/netfilter/xt_CT.h>
 #include <linux/netfilter/xt_mark.h>
 
-#include "check/match.h"
+#include "check/xt.h"
 
 static bool is_among(const char *name, const char *const *names, size_t count)
 {
@@ -65,7 +65,7 @@ void xt_target(struct registers *registers, const char *name, uint32_t revision,
         registers->match->notrack = registers->holds;
     } else if (strcmp(name, "TPROXY") == 0) {
         registers->match->tproxy = registers->holds;
-        match_add_verdict(registers, VERDICT_ACCEPT, NULL, TRUTH_YES);
+        registers_add_verdict(registers, VERDICT_ACCEPT, NULL, TRUTH_YES);
         registers->holds = TRUTH_NO;
     } else if (strcmp(name, "MARK") == 0) {
         set_mark(registers, revision, info, length);
@@ -77,7 +77,8 @@ void xt_target(struct registers *registers, const char *name, uint32_t revision,
                                  : strcmp(name, "SYNPROXY") == 0 ? VERDICT_QUEUE
                                                                  : VERDICT_CONTINUE;
 
-        match_add_verdict(registers, code, NULL, code == VERDICT_CONTINUE ? TRUTH_OPEN : TRUTH_YES);
+        registers_add_verdict(registers, code, NULL,
+                              code == VERDICT_CONTINUE ? TRUTH_OPEN : TRUTH_YES);
         registers->holds = TRUTH_NO;
     }
 }
