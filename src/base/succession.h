@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* More than a responder takes to die, which the kernel kills. */
+#define SUCCESSION_MS 2000
+
 /*
  * A keeper's lock is held by its responder too. When the keeper was killed, that is killed by the
  * kernel and lets go of the lock last of all: whoever comes next waits for it, and finds the port

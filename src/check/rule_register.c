@@ -12,7 +12,7 @@
 #include <linux/netfilter/nf_tables.h>
 
 #include "base/escape.h"
-#include "check/match.h"
+#include "check/registers.h"
 
 void rule_say(struct rule_writer *writer, const char *format, ...)
 {

@@ -12,7 +12,7 @@
 
 #include "base/escape.h"
 #include "check/firewall.h"
-#include "check/match.h"
+#include "check/registers.h"
 #include "check/rule_register.h"
 
 static void say_compare(struct rule_writer *writer, const struct nftnl_expr *expression)

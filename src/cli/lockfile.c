@@ -103,6 +103,10 @@ int lockfile_try(struct lockfile *lock, bool *held, struct error *error)
         }
         /* A leaving keeper may have unlinked it between open and flock. */
         if (is_current(lock)) {
+            /* Nobody is to wait for one that was killed any more. */
+            if (ftruncate(lock->fd, 0) < 0) {
+                return error_set_errno(error, EX_IOERR, "%s: cannot write", lock->path);
+            }
             *held = true;
             return 0;
         }
@@ -113,7 +117,8 @@ int lockfile_succeed(struct lockfile *lock, pid_t holder, uint64_t deadline_ms, 
                      struct error *error)
 {
     *held = false;
-    if (!succession_wait(lock->fd, holder, (uint64_t)deadline_left(deadline_ms))) {
+    const uint64_t left_ms = (uint64_t)deadline_left(deadline_ms);
+    if (!succession_wait(lock->fd, holder, left_ms < SUCCESSION_MS ? left_ms : SUCCESSION_MS)) {
         return 0;
     }
     return lockfile_try(lock, held, error);

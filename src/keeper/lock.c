@@ -16,9 +16,6 @@
 #include "build.h"
 #include "wicket/quote.h"
 
-/* For the responder of a keeper that was killed, which the kernel kills. */
-enum { SUCCESSION_MS = 2000 };
-
 int lock_prepare_directory(struct error *error)
 {
     struct stat status;
@@ -98,6 +95,7 @@ static int acquire(const struct lock *lock, int fd, struct error *error)
     pid_t holder = read_holder(fd, text, sizeof(text));
     if (holder > 0 && succession_wait(fd, holder, SUCCESSION_MS))
         return 0;
+    holder = read_holder(fd, text, sizeof(text)); /* perhaps another has been faster */
     return error_held(lock, holder, text, error);
 }
 
@@ -115,11 +113,18 @@ int lock_take(struct lock *out, struct error *error)
             close(fd);
             return -1;
         }
-        if (still_named(out, fd)) {
-            out->fd = fd;
-            return 0;
+        if (!still_named(out, fd)) {
+            close(fd);
+            continue;
         }
-        close(fd);
+        /* Nobody is to wait for one that was killed any more. */
+        if (ftruncate(fd, 0) != 0) {
+            error_set_errno(error, EX_IOERR, "cannot write %s", out->path);
+            close(fd);
+            return -1;
+        }
+        out->fd = fd;
+        return 0;
     }
 }
 
