@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sysexits.h>
 #include <time.h>
@@ -171,8 +172,8 @@ static int transport_collect(struct transport *transport, const struct transport
 
         if (length > 0)
             reply_consume(reply, transport->buffer, (size_t)length);
-        else if (length == 0) /* strangers and signals must not keep us beyond the deadline */
-            ready = transport_time_left(transport) > 0;
+        if (length >= 0) /* strangers and signals must not keep us beyond the deadline */
+            ready = reply_is_complete(reply) || transport_time_left(transport) > 0;
         else if (errno == EAGAIN)
             ready = transport_wait(transport, socket);
         else if (errno == ENOBUFS)
@@ -207,7 +208,6 @@ static int transport_exchange(struct transport *transport, struct transport_sock
                               struct batch *batch, struct reply *reply, struct failure *failure)
 {
     batch_number(batch, reply->first);
-    transport->sequence += (uint32_t)batch->count;
     if (socket_send(socket, batch, failure) < 0)
         return failure->number == ENOBUFS ? 1 : -1;
     if (transport_collect(transport, socket, reply, failure) < 0)
@@ -217,6 +217,17 @@ static int transport_exchange(struct transport *transport, struct transport_sock
         return -1;
     }
     return reply->lost || reply->interrupted;
+}
+
+/* Of the first message. Who holds a copy of the socket may have the kernel refuse what it sends,
+ * and that is an answer to us if it has known the number. */
+static uint32_t choose_sequence(struct transport *transport)
+{
+    uint32_t chosen;
+
+    if (getrandom(&chosen, sizeof(chosen), GRND_NONBLOCK) != sizeof(chosen))
+        chosen = ++transport->sequence << 16; /* an early boot */
+    return chosen;
 }
 
 static int transport_run_once(struct transport *transport, struct batch *batch,
@@ -230,7 +241,7 @@ static int transport_run_once(struct transport *transport, struct batch *batch,
     *failure = (struct failure){.kind = FAILURE_MEMORY};
     if (batch->out_of_memory)
         return -1;
-    if (!reply_init(&reply, socket->port, transport->sequence, batch->count, changes))
+    if (!reply_init(&reply, socket->port, choose_sequence(transport), batch->count, changes))
         return -1;
     *failure = (struct failure){.kind = FAILURE_NONE};
     reply.data = data;

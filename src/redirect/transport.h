@@ -28,7 +28,7 @@ struct transport_socket {
 struct transport {
     struct transport_socket changes; /* the owner of our table */
     struct transport_socket queries;
-    uint32_t sequence;   /* of the next message */
+    uint32_t sequence;   /* where there is no chance to choose from */
     int64_t deadline_ns; /* monotonic */
     uint8_t *buffer;     /* TRANSPORT_BUFFER */
 };
