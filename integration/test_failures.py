@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever dies, hangs or is forgotten, port 80 is back with production. With the times it took."""
 
+import ctypes
 import os
+import platform
 import signal
+import threading
 import time
+from pathlib import Path
 
 import pytest
-from lab import network
+from lab import network, proc
 from lab.lab import HOST4, HOST6
 from lab.methods import BOTH_METHODS
 from lab.network import KeepAlive
@@ -16,6 +20,9 @@ from lab.wicket import PREFIX, Wicket, answered_by, challenge_answered, new_chal
 pytestmark = BOTH_METHODS
 
 BOTH = [HOST4, HOST6]
+LIBC = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD = 438  # on every architecture
+FLOCK = {"x86_64": 73, "aarch64": 32}[platform.machine()]
 
 
 @pytest.fixture
@@ -48,27 +55,67 @@ def test_keeper_killed(lab, production, wicket, tell):
     wicket.wait_gone()
 
 
-@pytest.mark.parametrize("how", ["serve", "on demand"])
-def test_the_next_keeper_waits_for_a_dying_responder(lab, production, wicket, how):
-    """It has the port, the table and the lock until it is gone: nobody is refused for that."""
-    def come():
-        if how == "serve":
-            wicket.serve()
-        wicket.add()
-        (keeper,) = wicket.keepers()
-        return keeper, wicket.responder()
+def hold_lock(keeper):
+    """Another descriptor for the keeper's lock, as its responder has one."""
+    numbers = [
+        number for number, path in proc.descriptors(keeper).items() if path.endswith(".lock")
+    ]
+    pidfd = os.pidfd_open(keeper)
+    try:
+        held = LIBC.syscall(PIDFD_GETFD, pidfd, numbers[0], 0)
+    finally:
+        os.close(pidfd)
+    assert held >= 0
+    return held
 
-    keeper, responder = come()
-    for _ in range(4):
-        os.kill(responder, signal.SIGSTOP)  # it ends by the kernel's hand alone
-        os.kill(keeper, signal.SIGKILL)
-        if how == "serve":  # as systemd does
-            assert wait_for_end(keeper, 5)
-        before = responder
-        keeper, responder = come()
-        assert wait_for_end(before, 0), "the next keeper did not wait"
-    os.kill(keeper, signal.SIGTERM)
-    os.kill(keeper, signal.SIGTERM)
+
+def wait_in_flock(pid):
+    """Until the process is asleep in flock(2): the kernel announces that nowhere but here."""
+    pause = threading.Event()
+    while not Path(f"/proc/{pid}/syscall").read_text().startswith(f"{FLOCK} "):
+        pause.wait(0.01)
+
+
+def test_the_next_keeper_waits_for_a_dying_responder(lab, production, wicket):
+    """It has the port, the table and the lock until it is gone: nobody is refused for that."""
+    keeper = wicket.serve()
+    wicket.add()
+    responder = wicket.responder()
+    held = hold_lock(keeper.pid)
+    os.kill(responder, signal.SIGSTOP)  # it ends by the kernel's hand alone
+    keeper.signal(signal.SIGKILL)
+    keeper.wait()
+    assert wait_for_end(responder, 5)
+    after = lab.host.start(*wicket.command("serve"), name="keeper")
+    wait_in_flock(after.pid)
+    os.close(held)
+    after.output.wait_for("wicket-keeper: ready$")
+    wicket.leave(after)
+
+
+def test_many_callers_after_a_killed_keeper(lab, production, wicket):
+    """One of them starts the next keeper, and none waits for the lock that has by then."""
+    wicket.add()
+    (keeper,) = wicket.keepers()
+    responder = wicket.responder()
+    held = hold_lock(keeper)
+    os.kill(keeper, signal.SIGKILL)
+    assert wait_for_end(responder, 5)
+    callers = [
+        lab.host.start(*wicket.command("add", new_challenge()[1]), name=f"caller {number}")
+        for number in range(4)
+    ]
+    wait_in_flock(callers[0].pid)
+    os.close(held)
+    began = time.monotonic()
+    for caller in callers:
+        assert caller.wait() == 0, caller.output.text()
+    assert time.monotonic() - began < 10  # of the 25 s that they have
+    (after,) = wicket.keepers()
+    start = len(lab.journal.lines)
+    os.kill(after, signal.SIGTERM)
+    lab.journal.lines.wait_for("shutting, then leaving", start)
+    os.kill(after, signal.SIGTERM)
     wicket.wait_gone()
 
 

@@ -31,9 +31,10 @@ enum link_fd {
  * What translates the connections that come through the table goes with the table, and that with
  * the last descriptor of the netlink socket that owns it. When the keeper dies without a word it is
  * to be there until the responder's connections have been reset: so the responder, which the kernel
- * kills then, has one too. The kernel closes a dying process's descriptors from the last to the
- * first. Without CAP_NET_ADMIN nothing can be sent to nftables by it. In the same way it holds the
- * keeper's lock, so that the next keeper waits for it to be gone with its sockets and the table.
+ * kills then, has one too. The kernel releases a dying process's descriptors from the last to the
+ * first (the order of task_work, since Linux 4.4). Without CAP_NET_ADMIN nothing can be sent to
+ * nftables by it. In the same way it holds the keeper's lock, so that the next keeper waits for it
+ * to be gone with its sockets and the table.
  */
 /*
  * The keeper sends LINK_SETUP at once; the responder checks its descriptors, gives up its

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/file.h>
 #include <sys/pidfd.h>
@@ -48,7 +49,7 @@ static bool lock_until(int fd, uint64_t deadline_ms)
     return true;
 }
 
-bool succession_wait(int fd, pid_t holder, uint64_t timeout_ms)
+enum succession succession_wait(int fd, pid_t holder, uint64_t timeout_ms)
 {
     const struct sigaction interrupt = {.sa_handler = wake}; /* without SA_RESTART */
     const struct itimerval never = {0};
@@ -60,8 +61,10 @@ bool succession_wait(int fd, pid_t holder, uint64_t timeout_ms)
     struct sigaction handler_before;
     sigset_t alarm, mask_before;
 
-    if (timeout_ms == 0 || lives(holder))
-        return false;
+    if (lives(holder))
+        return SUCCESSION_NONE;
+    if (timeout_ms == 0)
+        return SUCCESSION_LATE;
     sigemptyset(&alarm);
     sigaddset(&alarm, SIGALRM);
     sigaction(SIGALRM, &interrupt, &handler_before);
@@ -71,5 +74,5 @@ bool succession_wait(int fd, pid_t holder, uint64_t timeout_ms)
     setitimer(ITIMER_REAL, &never, NULL);
     sigprocmask(SIG_SETMASK, &mask_before, NULL);
     sigaction(SIGALRM, &handler_before, NULL);
-    return held;
+    return held ? SUCCESSION_HELD : SUCCESSION_LATE;
 }

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/succession.h"
-#include "cli/deadline.h"
+
+/* After that it is worth looking whether there is another keeper. */
+#define MOMENT_MS 50
 
 static int prepare_directory(const char *path, struct error *error)
 {
@@ -113,15 +115,13 @@ int lockfile_try(struct lockfile *lock, bool *held, struct error *error)
     }
 }
 
-int lockfile_succeed(struct lockfile *lock, pid_t holder, uint64_t deadline_ms, bool *held,
+int lockfile_succeed(struct lockfile *lock, pid_t holder, bool *held, bool *dying,
                      struct error *error)
 {
+    const enum succession succession = succession_wait(lock->fd, holder, MOMENT_MS);
     *held = false;
-    const uint64_t left_ms = (uint64_t)deadline_left(deadline_ms);
-    if (!succession_wait(lock->fd, holder, left_ms < SUCCESSION_MS ? left_ms : SUCCESSION_MS)) {
-        return 0;
-    }
-    return lockfile_try(lock, held, error);
+    *dying = succession == SUCCESSION_LATE;
+    return succession == SUCCESSION_HELD ? lockfile_try(lock, held, error) : 0;
 }
 
 void lockfile_remove(struct lockfile *lock)

@@ -33,8 +33,9 @@ void lockfile_deinit(struct lockfile *lock);
 /* *held is true when the lock was got, and the file is still the one of that path. */
 int lockfile_try(struct lockfile *lock, bool *held, struct error *error);
 
-/* The same, once a keeper that has died is gone with its responder; false at once if it lives. */
-int lockfile_succeed(struct lockfile *lock, pid_t holder, uint64_t deadline_ms, bool *held,
+/* The same, once a keeper that has died is gone with its responder: waits for that for a moment,
+ * after which *dying says that it is not. Neither: the holder lives. */
+int lockfile_succeed(struct lockfile *lock, pid_t holder, bool *held, bool *dying,
                      struct error *error);
 
 /* Unlinks the file if it is still the locked one; only while the lock is held. */

@@ -34,16 +34,17 @@ struct start {
     int starts;
 };
 
-static int check_holder(struct start *start, bool *held, struct error *error)
+static int check_holder(struct start *start, bool *held, bool *dying, struct error *error)
 {
     struct lockfile_content content;
+    *dying = false;
     if (!lockfile_read(&start->lock, &content)) {
         return 0;
     }
-    if (lockfile_succeed(&start->lock, content.pid, start->deadline_ms, held, error) < 0) {
+    if (lockfile_succeed(&start->lock, content.pid, held, dying, error) < 0) {
         return -1;
     }
-    if (!*held && strcmp(content.socket, start->settings->config.control.socket) != 0) {
+    if (!*held && !*dying && strcmp(content.socket, start->settings->config.control.socket) != 0) {
         return reach_refuse_other(&content, start->settings, error);
     }
     return 0;
@@ -77,16 +78,19 @@ static int start_keeper(struct start *start, struct error *error)
 static int provide_keeper(struct start *start, struct error *error)
 {
     bool held;
+    bool dying = false;
     if (lockfile_try(&start->lock, &held, error) < 0) {
         return -1;
     }
-    if (!held && check_holder(start, &held, error) < 0) {
+    if (!held && check_holder(start, &held, &dying, error) < 0) {
         return -1;
     }
     if (held) {
         return start_keeper(start, error);
     }
-    watch_wait(&start->watch, start->deadline_ms);
+    if (!dying) {
+        watch_wait(&start->watch, start->deadline_ms);
+    }
     return 0;
 }
 

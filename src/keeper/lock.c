@@ -84,6 +84,9 @@ static bool still_named(const struct lock *lock, int fd)
            ours.st_ino == named.st_ino;
 }
 
+/* More than a responder takes that the kernel kills. */
+#define RESPONDER_DIES_MS 2000
+
 static int acquire(const struct lock *lock, int fd, struct error *error)
 {
     char text[600];
@@ -93,7 +96,7 @@ static int acquire(const struct lock *lock, int fd, struct error *error)
     if (errno != EWOULDBLOCK)
         return error_set_errno(error, EX_OSERR, "cannot lock %s", lock->path);
     pid_t holder = read_holder(fd, text, sizeof(text));
-    if (holder > 0 && succession_wait(fd, holder, SUCCESSION_MS))
+    if (holder > 0 && succession_wait(fd, holder, RESPONDER_DIES_MS) == SUCCESSION_HELD)
         return 0;
     holder = read_holder(fd, text, sizeof(text)); /* perhaps another has been faster */
     return error_held(lock, holder, text, error);

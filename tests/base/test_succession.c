@@ -100,7 +100,7 @@ static void test_a_living_keeper_is_not_waited_for(void **state)
     struct world *world = *state;
     uint64_t began = now_ms();
 
-    assert_false(succession_wait(world->fd, world->keeper, LONG_MS));
+    assert_int_equal(succession_wait(world->fd, world->keeper, LONG_MS), SUCCESSION_NONE);
     assert_true(now_ms() - began < LONG_MS / 2);
 }
 
@@ -109,10 +109,10 @@ static void test_the_responder_of_a_dead_one_is(void **state)
     struct world *world = *state;
 
     kill_keeper(world);
-    assert_false(succession_wait(world->fd, world->keeper, SHORT_MS));
+    assert_int_equal(succession_wait(world->fd, world->keeper, SHORT_MS), SUCCESSION_LATE);
     close(world->responder[1]);
     world->responder[1] = -1;
-    assert_true(succession_wait(world->fd, world->keeper, LONG_MS));
+    assert_int_equal(succession_wait(world->fd, world->keeper, LONG_MS), SUCCESSION_HELD);
     assert_int_equal(flock(world->fd, LOCK_EX | LOCK_NB), 0);
 }
 
@@ -123,10 +123,10 @@ static void test_one_that_was_buried(void **state)
 
     kill_keeper(world);
     waitpid(world->keeper, NULL, 0);
-    assert_false(succession_wait(world->fd, gone, SHORT_MS));
+    assert_int_equal(succession_wait(world->fd, gone, SHORT_MS), SUCCESSION_LATE);
     close(world->responder[1]);
     world->responder[1] = -1;
-    assert_true(succession_wait(world->fd, gone, LONG_MS));
+    assert_int_equal(succession_wait(world->fd, gone, LONG_MS), SUCCESSION_HELD);
 }
 
 static void never(int number)
@@ -148,7 +148,7 @@ static void test_the_alarm_is_given_back(void **state)
     sigaction(SIGALRM, &before, NULL);
     sigprocmask(SIG_BLOCK, &alarm, NULL);
     kill_keeper(world);
-    assert_false(succession_wait(world->fd, world->keeper, SHORT_MS));
+    assert_int_equal(succession_wait(world->fd, world->keeper, SHORT_MS), SUCCESSION_LATE);
     sigaction(SIGALRM, NULL, &after);
     assert_true(after.sa_handler == never);
     sigprocmask(SIG_BLOCK, NULL, &mask);
