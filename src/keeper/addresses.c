@@ -16,6 +16,8 @@
 
 /* The longest datagram of a dump. */
 #define DATAGRAM ((size_t)32 * 1024)
+/* Lists of which one is to be of one moment. */
+#define ATTEMPTS 3
 
 struct interface {
     struct interface *next;
@@ -34,6 +36,7 @@ struct listing {
     uint32_t port; /* the kernel's name for our socket */
     int64_t deadline_ns;
     uint8_t *buffer;
+    bool interrupted;             /* they have changed while they were read */
     struct interface *interfaces; /* those that are up */
     struct node *first, **end;
 };
@@ -78,13 +81,41 @@ static int wait_for_more(const struct listing *listing)
     return -1;
 }
 
-/* A dump of `type`, of every family; each object to `take`. */
+enum dump { DUMP_GOES_ON, DUMP_IS_OVER, DUMP_FAILED };
+
+/* One datagram: each object that belongs to this dump to `take`. */
+static enum dump take_datagram(struct listing *listing, size_t length, uint32_t sequence,
+                               mnl_cb_t take)
+{
+    const struct nlmsghdr *header = (const void *)listing->buffer;
+    int left = (int)length;
+
+    for (; mnl_nlmsg_ok(header, left); header = mnl_nlmsg_next(header, &left)) {
+        if (header->nlmsg_seq != sequence || header->nlmsg_pid != listing->port)
+            continue;
+        listing->interrupted |= (header->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
+        if (header->nlmsg_type == NLMSG_DONE)
+            return DUMP_IS_OVER;
+        if (header->nlmsg_type == NLMSG_ERROR) {
+            const struct nlmsgerr *refusal = mnl_nlmsg_get_payload(header);
+
+            errno = header->nlmsg_len >= NLMSG_LENGTH(sizeof(*refusal)) ? -refusal->error : EPROTO;
+            return DUMP_FAILED;
+        }
+        if (header->nlmsg_len >= NLMSG_LENGTH(sizeof(struct ifinfomsg)) &&
+            take(header, listing) == MNL_CB_ERROR)
+            return DUMP_FAILED;
+    }
+    return DUMP_GOES_ON;
+}
+
+/* Every object of `type`, of every family, to `take`. */
 static int dump(struct listing *listing, uint16_t type, uint32_t sequence, mnl_cb_t take)
 {
     /* Zeros are the rest of either question: every family, every interface. */
     _Alignas(struct nlmsghdr) uint8_t bytes[64] = {0};
     struct nlmsghdr *header = mnl_nlmsg_put_header(bytes);
-    int result = MNL_CB_OK;
+    enum dump state = DUMP_GOES_ON;
 
     header->nlmsg_type = type;
     header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -93,18 +124,18 @@ static int dump(struct listing *listing, uint16_t type, uint32_t sequence, mnl_c
                                                            : sizeof(struct ifaddrmsg));
     if (send(listing->fd, header, header->nlmsg_len, 0) < 0)
         return -1;
-    while (result > MNL_CB_STOP) {
+    for (;;) {
         ssize_t length = receive(listing);
 
         if (length > 0)
-            result =
-                mnl_cb_run(listing->buffer, (size_t)length, sequence, listing->port, take, listing);
+            state = take_datagram(listing, (size_t)length, sequence, take);
         else if (length < 0 && errno != EAGAIN)
             return -1;
-        if (result > MNL_CB_STOP && wait_for_more(listing) < 0)
+        if (state != DUMP_GOES_ON)
+            return state == DUMP_IS_OVER ? 0 : -1;
+        if (wait_for_more(listing) < 0)
             return -1;
     }
-    return result == MNL_CB_STOP ? 0 : -1;
 }
 
 static int take_name(const struct nlattr *attribute, void *context)
@@ -215,6 +246,7 @@ static int open_socket(struct listing *listing)
 static int collect(struct listing *listing)
 {
     listing->end = &listing->first;
+    listing->interrupted = false;
     if (open_socket(listing) != 0 || dump(listing, RTM_GETLINK, 1, take_interface) != 0)
         return -1;
     return dump(listing, RTM_GETADDR, 2, take_address);
@@ -252,8 +284,8 @@ int addresses_list(addresses_found *found, void *context)
     };
     int result = listing.buffer != NULL ? collect(&listing) : -1;
 
-    /* They changed while they were read. */
-    while (result != 0 && errno == EINTR && clock_ns() < listing.deadline_ns) {
+    /* Where they change all the time, the last list is as good as the next. */
+    for (int again = 1; result == 0 && listing.interrupted && again < ATTEMPTS; again++) {
         forget(&listing);
         result = collect(&listing);
     }

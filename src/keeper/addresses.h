@@ -7,8 +7,8 @@
 #include <stdbool.h>
 
 /*
- * This host's own addresses, asked of rtnetlink; getifaddrs(3) would wait for its answer without
- * end, and here nothing may hold up the lease.
+ * This host's own addresses, asked of rtnetlink. An answer that gets lost is waited for no longer
+ * than this, while getifaddrs(3) would wait for ever; and nothing may hold up the lease.
  */
 #define ADDRESSES_DEADLINE_MS 500
 

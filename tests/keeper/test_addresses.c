@@ -179,9 +179,20 @@ static void test_what_changes_is_read_once_more(void **state)
     (void)state;
     assert_int_equal(ask(), 0);
     size_t count = list.count;
-    interruptions = 3;
+    interruptions = 1;
     assert_int_equal(ask(), 0);
     assert_int_equal(interruptions, 0);
+    assert_int_equal(list.count, count);
+}
+
+static void test_what_changes_all_the_time_is_told_as_it_is(void **state)
+{
+    (void)state;
+    assert_int_equal(ask(), 0);
+    size_t count = list.count;
+    interruptions = 1000;
+    assert_int_equal(ask(), 0);
+    assert_in_range(interruptions, 1, 997);
     assert_int_equal(list.count, count);
 }
 
@@ -193,6 +204,7 @@ int main(void)
         cmocka_unit_test_setup(test_no_answer, hear_everything),
         cmocka_unit_test_setup(test_strangers_do_not_keep_it_waiting, hear_everything),
         cmocka_unit_test_setup(test_what_changes_is_read_once_more, hear_everything),
+        cmocka_unit_test_setup(test_what_changes_all_the_time_is_told_as_it_is, hear_everything),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
