@@ -24,15 +24,23 @@ static uint64_t missing_addresses(const struct redirect_count *since,
     return now->missing > since->missing ? now->missing - since->missing : 0;
 }
 
-static bool is_suspicious(const struct arrival_family *family, const struct redirect_count *now,
-                          bool bans_hold)
+/* After how many looks in a row that find so much missing the family is blocked; 0: that says
+ * nothing. */
+static unsigned int looks_needed(const struct arrival_family *family,
+                                 const struct redirect_count *now, bool bans_hold)
 {
     uint64_t addresses = missing_addresses(&family->since, now);
 
-    if (bans_hold || family->verdict == ARRIVAL_PROVED)
-        return addresses >= ARRIVAL_MANY_ADDRESSES;
+    if (family->verdict == ARRIVAL_PROVED)
+        return addresses >= ARRIVAL_MANY_ADDRESSES ? ARRIVAL_LOOKS_PROVED : 0;
+    if (addresses >= ARRIVAL_MANY_ADDRESSES)
+        return ARRIVAL_LOOKS;
+    if (bans_hold)
+        return addresses >= ARRIVAL_SOME_ADDRESSES ? ARRIVAL_LOOKS_PATIENT : 0;
     return addresses >= ARRIVAL_FEW_ADDRESSES ||
-           now->redirected - family->since.redirected >= ARRIVAL_MANY_CONNECTIONS;
+                   now->redirected - family->since.redirected >= ARRIVAL_MANY_CONNECTIONS
+               ? ARRIVAL_LOOKS
+               : 0;
 }
 
 static void look_at(struct arrival_family *family, const struct redirect_count *now, bool bans_hold)
@@ -43,9 +51,9 @@ static void look_at(struct arrival_family *family, const struct redirect_count *
         *family = (struct arrival_family){ARRIVAL_PROVED, *now, 0};
         return;
     }
-    family->suspicious = is_suspicious(family, now, bans_hold) ? family->suspicious + 1 : 0;
-    if (family->suspicious >=
-        (family->verdict == ARRIVAL_PROVED ? ARRIVAL_LOOKS_PROVED : ARRIVAL_LOOKS))
+    unsigned int needed = looks_needed(family, now, bans_hold);
+    family->suspicious = needed > 0 ? family->suspicious + 1 : 0;
+    if (needed > 0 && family->suspicious >= needed)
         family->verdict = ARRIVAL_BLOCKED;
 }
 

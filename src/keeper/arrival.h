@@ -21,14 +21,17 @@
  * was missing when somebody did arrive is somebody banned.
  *
  * Where the host's bans go on holding in a window, those who are banned are missing by right, also
- * before anybody else has come: then it takes as many addresses from the beginning.
+ * before anybody else has come: then it takes as many addresses from the beginning, or half of them
+ * for ten seconds in which nobody arrives, as the perspectives of a CA would be.
  */
 enum arrival_verdict { ARRIVAL_UNKNOWN, ARRIVAL_PROVED, ARRIVAL_BLOCKED };
 
 #define ARRIVAL_LOOK_MS          200 /* how often to look, as long as there is a lease */
 #define ARRIVAL_LOOKS            2   /* in a row that must find too many missing; after proof: */
 #define ARRIVAL_LOOKS_PROVED     5
+#define ARRIVAL_LOOKS_PATIENT    50
 #define ARRIVAL_FEW_ADDRESSES    2
+#define ARRIVAL_SOME_ADDRESSES   4
 #define ARRIVAL_MANY_ADDRESSES   8
 #define ARRIVAL_MANY_CONNECTIONS 8
 

@@ -74,7 +74,7 @@ static void two_dropped_addresses_are_found_at_the_second_look(void **state)
     }
 }
 
-/* Who is banned without a window is in one, and knocks: seven of them, again and again. */
+/* Who is banned without a window is in one, and knocks: three of them, again and again. */
 static void the_banned_say_nothing_where_bans_hold(void **state)
 {
     struct rig rig;
@@ -82,12 +82,30 @@ static void the_banned_say_nothing_where_bans_hold(void **state)
     (void)state;
     begin(&rig);
     arrival_begin(&rig.arrival, &rig.counters, true);
-    miss(&rig, REDIRECT_IPV4, 1000, ARRIVAL_MANY_ADDRESSES - 1);
-    assert_looks(&rig, 100, ARRIVAL_UNKNOWN);
-    miss(&rig, REDIRECT_IPV4, 1, 1);
+    miss(&rig, REDIRECT_IPV4, 1000, ARRIVAL_SOME_ADDRESSES - 1);
+    assert_looks(&rig, 1000, ARRIVAL_UNKNOWN);
+    miss(&rig, REDIRECT_IPV4, 1, ARRIVAL_MANY_ADDRESSES - ARRIVAL_SOME_ADDRESSES + 1);
     for (int i = 1; i < ARRIVAL_LOOKS; i++)
         assert_int_equal(look(&rig), ARRIVAL_UNKNOWN);
     assert_int_equal(look(&rig), ARRIVAL_BLOCKED);
+}
+
+/* A firewall that lets nobody in is found out by the few that there are; but an arrival says that
+ * these are banned. */
+static void some_are_waited_for_where_bans_hold(void **state)
+{
+    struct rig rig;
+
+    (void)state;
+    for (int arrives = 0; arrives < 2; arrives++) {
+        begin(&rig);
+        arrival_begin(&rig.arrival, &rig.counters, true);
+        miss(&rig, REDIRECT_IPV4, 4, ARRIVAL_SOME_ADDRESSES);
+        assert_looks(&rig, ARRIVAL_LOOKS_PATIENT - 1, ARRIVAL_UNKNOWN);
+        if (arrives)
+            arrive(&rig, REDIRECT_IPV4, 1);
+        assert_looks(&rig, 100, arrives ? ARRIVAL_PROVED : ARRIVAL_BLOCKED);
+    }
 }
 
 static void bans_hold_with_tproxy_and_admission(void **state)
@@ -264,6 +282,7 @@ int main(void)
         cmocka_unit_test(quiet_port_says_nothing),
         cmocka_unit_test(two_dropped_addresses_are_found_at_the_second_look),
         cmocka_unit_test(the_banned_say_nothing_where_bans_hold),
+        cmocka_unit_test(some_are_waited_for_where_bans_hold),
         cmocka_unit_test(bans_hold_with_tproxy_and_admission),
         cmocka_unit_test(one_dropped_address_says_nothing),
         cmocka_unit_test(a_load_balancer_is_one_address),
