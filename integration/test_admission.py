@@ -157,7 +157,7 @@ def test_overruled_ban(lab, production, wicket, nftables):
     keeper = wicket.serve()
     refused = wicket.run("add", new_challenge()[1], check=False)
     assert refused.returncode == 78
-    assert f"banned by {rule.removesuffix(' inet filter services')} services" in refused.stderr
+    assert f"banned by {rule} " in refused.stderr
     assert MARK not in rules(lab)
     get_no_answer(lab, HOST4, VISITORS4[0])
     # As it may be: what else that chain drops comes last of all.
@@ -167,6 +167,68 @@ def test_overruled_ban(lab, production, wicket, nftables):
     validate(lab, challenge)
     get_no_answer(lab, HOST4, VISITORS4[0])
     assert network.get(lab.outside, HOST4).server == "production"
+
+
+BY_INTERFACE = """\
+flush chain inet filter input
+add chain inet filter world
+add rule inet filter world ip saddr {0} counter drop
+add rule inet filter world tcp dport 80 accept
+add rule inet filter world counter drop
+add rule inet filter input ct state vmap {{ established : accept, related : accept }}
+add rule inet filter input meta l4proto {{ icmp, ipv6-icmp }} accept
+add rule inet filter input iifname vmap {{ lo : accept, wire : jump world }}
+"""
+
+
+def test_overruled_ban_behind_a_map(lab, production, wicket, nftables):
+    """Where interfaces go on in chains of their own, by a map."""
+    lab.host.nft(BY_INTERFACE.format(VISITORS4[0]))
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    assert network.get(lab.outside, HOST4).server == "production"
+    admit(wicket, nftables.chains, "  pass_admitted: true\nother_requests: pass\n")
+    keeper = wicket.serve()
+    refused = wicket.run("add", new_challenge()[1], check=False)
+    assert refused.returncode == 78
+    assert "of chain inet filter world" in refused.stderr
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    # Before the map it holds.
+    ban = f"ip saddr {VISITORS4[0]} counter drop"
+    lab.host.nft(f"insert rule inet filter input {ban}\nflush chain inet filter world\n"
+                 "add rule inet filter world tcp dport 80 accept\n"
+                 "add rule inet filter world counter drop\n")
+    challenge = wicket.add()
+    validate(lab, challenge)
+    get_no_answer(lab, HOST4, VISITORS4[0])
+    assert wicket.status()["overruled"] is None
+    wicket.run("remove", challenge[0])
+    wicket.leave(keeper)
+
+
+def test_overruled_by_any_name(lab, production, wicket, nftables):
+    """The kernel takes any bytes for one; the status is JSON. And gone with redirect.admit."""
+    admit(wicket, "[{family: ip, table: filter, chain: INPUT}]")
+    script = f"""
+        name=$'caf\\xe9'
+        iptables -N $name
+        iptables -A $name -s {VISITORS4[0]} -j DROP
+        iptables -A $name -p tcp --dport 80 -j ACCEPT
+        iptables -A $name -i wire -p tcp -j DROP
+        iptables -A INPUT -j $name
+    """
+    lab.host.run("bash", "-ec", script)
+    keeper = wicket.serve()
+    wicket.run("open", "--for", "1m")
+    status = wicket.status()
+    assert status["admitted"] == ["ip filter INPUT"]
+    assert status["overruled"].endswith("of chain ip filter caf\\xe9")
+    wicket.configure("{}")
+    start = len(keeper.output)
+    keeper.signal(signal.SIGHUP)
+    keeper.output.wait_for("wicket.yaml: in force", start)
+    status = wicket.status()
+    assert (status["admitted"], status["overruled"]) == ([], None)
+    wicket.leave(keeper)
 
 
 def test_firewall_is_reloaded(lab, production, wicket, firewall, tell):
@@ -256,7 +318,8 @@ def test_killed_keeper(lab, production, wicket, nftables):
     assert nftables.rules() == before
 
 
-def test_renamed_chain(lab, production, wicket):
+@pytest.mark.parametrize("admits", ["still", "no more"])
+def test_renamed_chain(lab, production, wicket, admits):
     """Under its new name it keeps the rule, which goes with the keeper at the latest."""
     lab.host.nft("table inet filter { chain input { type filter hook input priority 0;\n}\n}\n")
     admit(wicket, "[{family: inet, table: filter, chain: input}]")
@@ -265,6 +328,11 @@ def test_renamed_chain(lab, production, wicket):
     assert rules(lab).count(MARK) == 1
     lab.host.nft("rename chain inet filter input other\n")
     keeper.output.wait_for("port 80 is back with production")
+    if admits == "no more":
+        start = len(keeper.output)
+        wicket.configure("{}")
+        keeper.signal(signal.SIGHUP)
+        keeper.output.wait_for("wicket.yaml: in force", start)
     wicket.leave(keeper)
     assert rules(lab).count(MARK) == 0
 

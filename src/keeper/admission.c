@@ -69,18 +69,20 @@ void keeper_admission_deinit(struct keeper *keeper)
     stop_watching(keeper);
 }
 
-void keeper_admission_tell(struct keeper *keeper)
+void keeper_admission_note(struct keeper *keeper)
 {
     const char *overruled = redirect_overruled(keeper->redirect);
     char *told = keeper->admission.overruled;
 
+    keeper->admission.admitted |= keeper->config->redirect.admit_count > 0;
     if (strcmp(told, overruled) == 0)
         return;
     snprintf(told, sizeof(keeper->admission.overruled), "%s", overruled);
     if (told[0] != '\0')
         log_warnx("redirect.admit overrules a ban while a window is open: %s stands behind what "
-                  "would drop the redirected; whoever it bans reaches the responder. Move it to "
-                  "the head of the chain that is named, or use redirect.method: tproxy",
+                  "would drop the redirected, so that whoever it bans reaches the responder; move "
+                  "the ban to the head of the chain of redirect.admit, or use redirect.method: "
+                  "tproxy",
                   told);
 }
 
@@ -102,5 +104,5 @@ void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms)
     }
     if (put_back)
         log_info("this host's firewall was changed: what is redirected is let in again");
-    keeper_admission_tell(keeper);
+    keeper_admission_note(keeper);
 }

@@ -18,6 +18,7 @@ struct keeper_admission {
     struct watch watch;
     struct event_source changes;
     bool changed;                           /* since the last look */
+    bool admitted;                          /* in any window so far */
     char overruled[REDIRECT_OVERRULED_MAX]; /* that the log has told */
 };
 
@@ -28,7 +29,7 @@ void keeper_admission_sweep(struct keeper *keeper);
 int keeper_admission_watch(struct keeper *keeper, struct error *error);
 void keeper_admission_deinit(struct keeper *keeper);
 
-/* Says which of the host's bans they overrule, when that has changed. */
-void keeper_admission_tell(struct keeper *keeper);
+/* They stand with a lease: says which of the host's bans they overrule, when that has changed. */
+void keeper_admission_note(struct keeper *keeper);
 /* Does what an announcement asks for. */
 void keeper_admission_tick(struct keeper *keeper, uint64_t now_ms);

@@ -548,7 +548,7 @@ void keeper_deinit(struct keeper *keeper)
     if (keeper->redirect != NULL && redirect_shut(keeper->redirect, &error) < 0)
         log_warnx("%s", error.text);
     /* A chain that was renamed in a window still has its rule. */
-    if (keeper->was_ready && keeper->config->redirect.admit_count > 0)
+    if (keeper->admission.admitted)
         keeper_admission_sweep(keeper);
     /* Out of sight first: who connects now must find out before the greeting. */
     stop_listening(keeper);

@@ -115,7 +115,7 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
         return;
     }
     window_lease_taken(&keeper->window, now_ms);
-    keeper_admission_tell(keeper);
+    keeper_admission_note(keeper);
     keeper->trouble[0] = '\0';
     if (!keeper->in_force && may_tell_window(keeper, now_ms))
         log_info("port %u is redirected to the responder", keeper->config->redirect.port);

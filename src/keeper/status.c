@@ -241,7 +241,7 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
         number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
         validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
         keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "overruled",
-        text_or_null(keeper->in_force ? keeper->admission.overruled : ""), "sources",
+        text_or_null(keeper->in_force ? redirect_overruled(keeper->redirect) : ""), "sources",
         sources_json(keeper), "evidence", evidence_json(keeper), "ledger", ledger_json(keeper));
     char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 

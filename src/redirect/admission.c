@@ -15,8 +15,10 @@
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 
+#include "base/escape.h"
 #include "redirect/admission_rule.h"
 #include "redirect/host_sets.h"
+#include "redirect/host_table.h"
 
 /* Somebody else's changes in between are met by looking again. */
 #define LOOKS_MAX 5
@@ -264,20 +266,29 @@ static bool is_for_iptables(const struct host_table *table, const struct config_
            strcmp(chain->chain, "INPUT") == 0 && host_table_is_iptables(table, chain->chain);
 }
 
+void admission_describe_ban(char out[ADMISSION_BAN_TEXT], const struct host_ban *ban,
+                            const struct config_chain *chain)
+{
+    char name[4 * HOST_NAME_MAX]; /* somebody else's: the kernel takes any bytes */
+
+    escape_copy(name, sizeof(name), ban->chain, strlen(ban->chain));
+    snprintf(out, ADMISSION_BAN_TEXT, "rule %llu of chain %s %s %s",
+             (unsigned long long)ban->handle, chain->family, chain->table, name);
+}
+
 /* Who is banned may learn that there is a responder, but does not reach production. */
 static int check_ban(const struct config *config, const struct config_chain *chain,
                      const struct host_ban *ban, struct failure *failure)
 {
-    char reason[2 * CONFIG_CHAIN_NAME_MAX + HOST_NAME_MAX * 2 + 512];
+    char which[ADMISSION_BAN_TEXT], reason[ADMISSION_BAN_TEXT + 256];
 
     if (ban->chain[0] == '\0' || config->other_requests != CONFIG_OTHER_PASS)
         return 0;
+    admission_describe_ban(which, ban, chain);
     snprintf(reason, sizeof(reason),
-             "whoever is banned by rule %llu of chain %s (nft -a list chain %s %s %s) would be let "
-             "in before it and passed on; move the bans to the head of chain %s, or set "
-             "other_requests: not-found",
-             (unsigned long long)ban->handle, ban->chain, chain->family, chain->table, ban->chain,
-             chain->chain);
+             "whoever is banned by %s (nft -a list ruleset) would be let in before that and passed "
+             "on; move the bans to the head of this chain, or set other_requests: not-found",
+             which);
     return refuse(failure, chain, reason);
 }
 
@@ -295,9 +306,15 @@ int admission_put(struct transport *transport, struct batch *batch, const struct
         read_rules(transport, chain, &table, failure) < 0)
         return -1;
     struct host_sets_asked asked = {.transport = transport, .chain = chain};
-    const struct host_sets sets = {.find = host_sets_find, .context = &asked};
-    host_table_place(&place, &table, chain->chain, &ports, &sets);
-    int outcome = check_ban(config, chain, &place.overruled, failure);
+    const struct host_sets sets = {
+        .find = host_sets_find, .list = host_sets_list, .context = &asked};
+    int outcome = 0;
+    if (!host_place_find(&place, &table, chain->chain, &ports, &sets)) {
+        *failure = (struct failure){.kind = FAILURE_MEMORY};
+        outcome = -1;
+    }
+    if (outcome == 0)
+        outcome = check_ban(config, chain, &place.overruled, failure);
     if (outcome == 0 && !stands(&table, chain, &place)) {
         delete_all(batch, &table, chain);
         admission_rule_add(batch, chain, &place, ports.responder, is_for_iptables(&table, chain));

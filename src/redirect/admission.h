@@ -5,14 +5,14 @@
 #include <stddef.h>
 
 #include "redirect/batch.h"
-#include "redirect/host_table.h"
+#include "redirect/host_place.h"
 #include "redirect/transport.h"
 #include "wicket/config.h"
 
 /*
  * Admissions: rules in base chains of the host's own firewall that let in what a window redirects
  * (redirect.admit). They are found again by their comment, so that nothing has to be remembered of
- * chains that others may change at any time. Where each belongs is in host_table.h.
+ * chains that others may change at any time. Where each belongs is in host_place.h.
  *
  * What is looked up is true of one generation of the kernel's rules; a batch made from it names
  * that generation and is refused, with admission_is_outdated(), when there has been another since.
@@ -32,6 +32,11 @@ int admission_put(struct transport *transport, struct batch *batch, const struct
 /* Adds what takes the admissions out of `chain`; fine when it is not there. */
 int admission_take(struct transport *transport, struct batch *batch,
                    const struct config_chain *chain, struct failure *failure);
+
+/* "rule 12 of chain inet filter services", printable; `chain` is of the same table. */
+#define ADMISSION_BAN_TEXT 1280
+void admission_describe_ban(char out[ADMISSION_BAN_TEXT], const struct host_ban *ban,
+                            const struct config_chain *chain);
 
 bool admission_is_outdated(const struct failure *failure);
 

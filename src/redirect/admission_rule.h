@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "redirect/batch.h"
-#include "redirect/host_table.h"
+#include "redirect/host_place.h"
 #include "redirect/ruleset.h"
 #include "wicket/config.h"
 

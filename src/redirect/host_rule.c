@@ -257,6 +257,10 @@ static void take_lookup(struct state *state, const struct nftnl_expr *e)
     if (answer == HOST_UNKNOWN && state->content == CONTENT_KNOWN)
         state->content = CONTENT_UNKNOWN;
     compared(state, (answer == HOST_YES) != inverted);
+    if (verdict_map && answer != HOST_YES && set) {
+        verdict.act = HOST_MAPS;
+        snprintf(verdict.chain, sizeof(verdict.chain), "%s", set);
+    }
     if (verdict_map) {
         state->out->verdict = verdict;
         state->ended = true;

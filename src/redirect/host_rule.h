@@ -33,6 +33,7 @@ enum host_act {
     HOST_JUMPS, /* to `chain` */
     HOST_GOES,  /* to `chain`, without coming back */
     HOST_RETURNS,
+    HOST_MAPS,  /* what map `chain` says of a key that is not known */
     HOST_OTHER, /* hands it to a program, or who knows */
 };
 
@@ -41,7 +42,14 @@ enum host_act {
 
 struct host_verdict {
     enum host_act act;
-    char chain[HOST_NAME_MAX]; /* of HOST_JUMPS and HOST_GOES */
+    char chain[HOST_NAME_MAX]; /* of HOST_JUMPS and HOST_GOES; of HOST_MAPS the map */
+};
+
+/* Those that the elements of a map have, each once. */
+#define HOST_VERDICTS_MAX 64
+struct host_verdicts {
+    struct host_verdict list[HOST_VERDICTS_MAX];
+    size_t count;
 };
 
 struct host_judgement {
@@ -56,6 +64,8 @@ struct host_sets {
     /* Whether set `name` has the key; of a map of verdicts that has it, the verdict. */
     enum host_answer (*find)(void *context, const char *name, const void *key, size_t length,
                              struct host_verdict *verdict);
+    /* The verdicts of map `name`; false: they are not known, or too many. */
+    bool (*list)(void *context, const char *name, struct host_verdicts *out);
     void *context;
 };
 

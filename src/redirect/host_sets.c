@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <libmnl/libmnl.h>
 #include <libnftnl/set.h>
@@ -37,21 +38,28 @@ static enum host_act act_of(int verdict)
     }
 }
 
+static void read_verdict(struct host_verdict *out, struct nftnl_set_elem *element)
+{
+    *out = (struct host_verdict){.act = HOST_OTHER};
+    if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_VERDICT))
+        out->act = act_of((int)nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_VERDICT));
+    if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_CHAIN))
+        snprintf(out->chain, sizeof(out->chain), "%s",
+                 nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN));
+}
+
 static int take_element(struct nftnl_set_elem *element, void *context)
 {
     struct found *found = context;
 
     found->is = true;
-    found->verdict.act = HOST_OTHER;
-    if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_VERDICT))
-        found->verdict.act = act_of((int)nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_VERDICT));
-    if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_CHAIN))
-        snprintf(found->verdict.chain, sizeof(found->verdict.chain), "%s",
-                 nftnl_set_elem_get_str(element, NFTNL_SET_ELEM_CHAIN));
+    read_verdict(&found->verdict, element);
     return 0;
 }
 
-static void take_elements(const struct nlmsghdr *header, void *context)
+static void parse_elements(const struct nlmsghdr *header,
+                           int (*take)(struct nftnl_set_elem *element, void *context),
+                           void *context)
 {
     struct nftnl_set *set;
 
@@ -59,28 +67,35 @@ static void take_elements(const struct nlmsghdr *header, void *context)
         return;
     set = nftnl_set_alloc();
     if (set && nftnl_set_elems_nlmsg_parse(header, set) >= 0)
-        nftnl_set_elem_foreach(set, take_element, context);
+        nftnl_set_elem_foreach(set, take, context);
     if (set)
         nftnl_set_free(set);
 }
 
-/* get element FAMILY TABLE NAME { KEY } */
+static void take_elements(const struct nlmsghdr *header, void *context)
+{
+    parse_elements(header, take_element, context);
+}
+
+/* get element FAMILY TABLE NAME { KEY }; without a key: list map FAMILY TABLE NAME */
 static void put_question(struct batch *query, const struct config_chain *chain, const char *name,
                          const void *key, size_t length)
 {
     struct nftnl_set *set = nftnl_set_alloc();
-    struct nftnl_set_elem *element = nftnl_set_elem_alloc();
+    struct nftnl_set_elem *element = key ? nftnl_set_elem_alloc() : NULL;
     struct nlmsghdr *header =
-        batch_begin_message(query, NFT_MSG_GETSETELEM, NLM_F_ACK, BATCH_ROOM,
+        batch_begin_message(query, NFT_MSG_GETSETELEM, key ? NLM_F_ACK : NLM_F_DUMP, BATCH_ROOM,
                             (struct batch_object){.kind = "set", .admits = chain});
 
-    if (set && element && header) {
+    if (set && (element || !key) && header) {
         ((struct nfgenmsg *)mnl_nlmsg_get_payload(header))->nfgen_family = admission_family(chain);
         nftnl_set_set_str(set, NFTNL_SET_TABLE, chain->table);
         nftnl_set_set_str(set, NFTNL_SET_NAME, name);
-        nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, (uint32_t)length);
-        nftnl_set_elem_add(set, element); /* takes it over */
-        element = NULL;
+        if (element) {
+            nftnl_set_elem_set(element, NFTNL_SET_ELEM_KEY, key, (uint32_t)length);
+            nftnl_set_elem_add(set, element); /* takes it over */
+            element = NULL;
+        }
         nftnl_set_elems_nlmsg_build_payload(header, set);
         batch_end_message(query);
     } else
@@ -108,4 +123,49 @@ enum host_answer host_sets_find(void *context, const char *name, const void *key
     if (found.is)
         *verdict = found.verdict;
     return found.is ? HOST_YES : HOST_UNKNOWN;
+}
+
+struct listed {
+    struct host_verdicts *out;
+    bool too_many;
+};
+
+static int take_listed(struct nftnl_set_elem *element, void *context)
+{
+    struct listed *listed = context;
+    struct host_verdicts *out = listed->out;
+    struct host_verdict verdict;
+
+    if (nftnl_set_elem_is_set(element, NFTNL_SET_ELEM_FLAGS) &&
+        nftnl_set_elem_get_u32(element, NFTNL_SET_ELEM_FLAGS) & NFT_SET_ELEM_INTERVAL_END)
+        return 0;
+    read_verdict(&verdict, element);
+    for (size_t i = 0; i < out->count; i++)
+        if (out->list[i].act == verdict.act && strcmp(out->list[i].chain, verdict.chain) == 0)
+            return 0;
+    if (out->count == HOST_VERDICTS_MAX)
+        listed->too_many = true;
+    else
+        out->list[out->count++] = verdict;
+    return 0;
+}
+
+static void take_all(const struct nlmsghdr *header, void *context)
+{
+    parse_elements(header, take_listed, context);
+}
+
+bool host_sets_list(void *context, const char *name, struct host_verdicts *out)
+{
+    const struct host_sets_asked *asked = context;
+    struct listed listed = {.out = out};
+    struct failure failure;
+    struct batch query;
+
+    out->count = 0;
+    batch_init(&query, BATCH_QUERY);
+    put_question(&query, asked->chain, name, NULL, 0);
+    int outcome = transport_query(asked->transport, &query, take_all, &listed, &failure);
+    batch_deinit(&query);
+    return outcome == 0 && !listed.too_many;
 }

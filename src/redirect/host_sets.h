@@ -14,3 +14,4 @@ struct host_sets_asked {
 /* For struct host_sets, whose context is struct host_sets_asked. */
 enum host_answer host_sets_find(void *context, const char *name, const void *key, size_t length,
                                 struct host_verdict *verdict);
+bool host_sets_list(void *context, const char *name, struct host_verdicts *out);

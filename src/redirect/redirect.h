@@ -100,10 +100,10 @@ int redirect_shut(struct redirect *redirect, struct error *error);
 int redirect_admit(struct redirect *redirect, bool *changed, struct error *error);
 /*
  * The first ban that an admission stands before, since it cannot stand behind it: "rule 12 of chain
- * inet filter services"; "" when there is none. As of the last redirect_arm(), redirect_admit() or
- * redirect_replace(). With a config that passes these fail instead.
+ * inet filter services", printable; "" when there is none. As of the last redirect_arm(),
+ * redirect_admit() or redirect_replace(). With a config that passes these fail instead.
  */
-#define REDIRECT_OVERRULED_MAX 640
+#define REDIRECT_OVERRULED_MAX 1280
 const char *redirect_overruled(const struct redirect *redirect);
 /* The netlink socket that owns the table, for who is to keep that alive by it. What comes out of it
  * is no more than whether a change was made. */

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "redirect/redirect_admit.h"
 
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
 #include "redirect/admission.h"
 #include "redirect/admission_rule.h"
 #include "redirect/set_netlink.h"
+
+static_assert(REDIRECT_OVERRULED_MAX == ADMISSION_BAN_TEXT, "one text");
 
 int redirect_put_admissions(struct redirect *redirect, struct batch *batch,
                             const struct config *config, struct failure *failure)
@@ -19,16 +21,14 @@ int redirect_put_admissions(struct redirect *redirect, struct batch *batch,
         if (admission_put(&redirect->transport, batch, config, chain, &ban, failure) < 0)
             return -1;
         if (ban.chain[0] && redirect->overruled[0] == '\0')
-            snprintf(redirect->overruled, sizeof(redirect->overruled),
-                     "rule %llu of chain %s %s %s", (unsigned long long)ban.handle, chain->family,
-                     chain->table, ban.chain);
+            admission_describe_ban(redirect->overruled, &ban, chain);
     }
     return 0;
 }
 
 const char *redirect_overruled(const struct redirect *redirect)
 {
-    return redirect->overruled;
+    return redirect->config->redirect.admit_count > 0 ? redirect->overruled : "";
 }
 
 int redirect_take_admissions(struct redirect *redirect, struct batch *batch,

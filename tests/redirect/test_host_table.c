@@ -24,6 +24,7 @@
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
 
+#include "redirect/host_place.h"
 #include "redirect/host_rule.h"
 #include "redirect/host_table.h"
 #include "redirect/ruleset.h"
@@ -42,7 +43,19 @@ static enum host_answer find_nothing(void *context, const char *name, const void
     return HOST_UNKNOWN;
 }
 
-static const struct host_sets sets = {.find = find_nothing};
+/* Map "fates": some are let in, some go on in chain "mapped". */
+static bool list_fates(void *context, const char *name, struct host_verdicts *out)
+{
+    (void)context;
+    if (strcmp(name, "fates") != 0)
+        return false;
+    out->list[0] = (struct host_verdict){.act = HOST_ACCEPTS};
+    out->list[1] = (struct host_verdict){.act = HOST_JUMPS, .chain = "mapped"};
+    out->count = 2;
+    return true;
+}
+
+static const struct host_sets sets = {.find = find_nothing, .list = list_fates};
 
 static struct nftnl_rule *new_rule(const char *chain, uint64_t handle)
 {
@@ -223,7 +236,7 @@ static void assert_place_before_ban(const struct host_table *table, uint64_t bef
     const struct host_ports ports = {.production = 80, .responder = 8402};
     struct host_place place;
 
-    host_table_place(&place, table, "INPUT", &ports, &sets);
+    assert_true(host_place_find(&place, table, "INPUT", &ports, &sets));
     assert_int_equal(place.at_end, before == 0);
     if (before != 0)
         assert_int_equal(place.before, before);
@@ -327,6 +340,89 @@ static void test_overruled(void **state)
     host_table_deinit(&table);
 }
 
+static void add_port(struct nftnl_rule *rule, uint16_t port)
+{
+    uint16_t wanted = htons(port);
+    struct nftnl_expr *e = add(rule, "payload");
+
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_DREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_BASE, NFT_PAYLOAD_TRANSPORT_HEADER);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_OFFSET, 2);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_PAYLOAD_LEN, sizeof(wanted));
+    e = add(rule, "cmp");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_SREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CMP_OP, NFT_CMP_EQ);
+    nftnl_expr_set(e, NFTNL_EXPR_CMP_DATA, &wanted, sizeof(wanted));
+}
+
+/* Production's visitors are let in where that was called, and come no further. */
+static void test_let_in_by_a_called_chain(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    rule = new_rule("INPUT", 1);
+    add_verdict(rule, NFT_JUMP, "services");
+    host_table_add(&table, rule);
+    rule = new_rule("services", 2);
+    add_port(rule, own.port);
+    add_verdict(rule, NF_ACCEPT, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("services", 3);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    rule = new_rule("INPUT", 4);
+    add_source(rule);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 1);
+    host_table_deinit(&table);
+}
+
+/* iifname vmap @fates, or of another map */
+static struct nftnl_rule *mapped(uint64_t handle, const char *map)
+{
+    struct nftnl_rule *rule = new_rule("INPUT", handle);
+    struct nftnl_expr *e = add(rule, "meta");
+
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_KEY, NFT_META_IIFNAME);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_META_DREG, NFT_REG_1);
+    e = add(rule, "lookup");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, map);
+    return rule;
+}
+
+static void test_maps(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    host_table_add(&table, mapped(1, "fates"));
+    rule = new_rule("mapped", 2);
+    add_source(rule);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 0);
+    rule = new_rule("mapped", 3);
+    add_port(rule, own.port);
+    add_verdict(rule, NF_ACCEPT, NULL);
+    host_table_add(&table, rule);
+    assert_place(&table, 0);
+    rule = new_rule("mapped", 4);
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    assert_place_before_ban(&table, 1, 2);
+    host_table_deinit(&table);
+    /* What cannot be looked into may have any. */
+    host_table_add(&table, mapped(1, "unknown"));
+    assert_place_before_ban(&table, 1, 1);
+    host_table_deinit(&table);
+}
+
 /* The kernel has no loops; whoever says so is not believed, but not followed for ever either. */
 static void test_loop(void **state)
 {
@@ -339,7 +435,7 @@ static void test_loop(void **state)
         add_verdict(rule, NFT_JUMP, "loop");
         host_table_add(&table, rule);
     }
-    assert_place(&table, 1);
+    assert_place_before_ban(&table, 1, 2); /* where it was given up, in the deepest call */
     host_table_deinit(&table);
 }
 
@@ -410,7 +506,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_conntrack), cmocka_unit_test(test_ports),
         cmocka_unit_test(test_others),    cmocka_unit_test(test_place),
-        cmocka_unit_test(test_overruled), cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_overruled), cmocka_unit_test(test_let_in_by_a_called_chain),
+        cmocka_unit_test(test_maps),      cmocka_unit_test(test_loop),
         cmocka_unit_test(test_admission), cmocka_unit_test(test_iptables),
     };
 
