@@ -169,6 +169,19 @@ def test_overruled_ban(lab, production, wicket, nftables):
     assert network.get(lab.outside, HOST4).server == "production"
 
 
+# Any other port goes on in a chain of its own; and something before that may drop anybody.
+BY_PORT = """\
+flush chain inet filter input
+add chain inet filter world
+add rule inet filter world ip saddr {0} counter drop
+add rule inet filter world tcp dport 80 accept
+add rule inet filter world counter drop
+add rule inet filter input ct state vmap {{ established : accept, related : accept }}
+add rule inet filter input iif lo accept
+add rule inet filter input meta l4proto {{ icmp, ipv6-icmp }} accept
+add rule inet filter input limit rate over 1000/second drop
+add rule inet filter input tcp dport vmap {{ 22 : accept, * : jump world }}
+"""
 BY_INTERFACE = """\
 flush chain inet filter input
 add chain inet filter world
@@ -181,9 +194,10 @@ add rule inet filter input iifname vmap {{ lo : accept, wire : jump world }}
 """
 
 
-def test_overruled_ban_behind_a_map(lab, production, wicket, nftables):
-    """Where interfaces go on in chains of their own, by a map."""
-    lab.host.nft(BY_INTERFACE.format(VISITORS4[0]))
+@pytest.mark.parametrize("by", [BY_INTERFACE, BY_PORT], ids=["interface", "port"])
+def test_overruled_ban_behind_a_map(lab, production, wicket, nftables, by):
+    """Where some go on in chains of their own, by a map."""
+    lab.host.nft(by.format(VISITORS4[0]))
     get_no_answer(lab, HOST4, VISITORS4[0])
     assert network.get(lab.outside, HOST4).server == "production"
     admit(wicket, nftables.chains, "  pass_admitted: true\nother_requests: pass\n")

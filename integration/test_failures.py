@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever dies, hangs or is forgotten, port 80 is back with production. With the times it took."""
 
+import contextlib
 import ctypes
 import os
 import platform
@@ -22,7 +23,7 @@ pytestmark = BOTH_METHODS
 BOTH = [HOST4, HOST6]
 LIBC = ctypes.CDLL(None, use_errno=True)
 PIDFD_GETFD = 438  # on every architecture
-FLOCK = {"x86_64": 73, "aarch64": 32}[platform.machine()]
+FLOCK = {"x86_64": 73, "aarch64": 32}.get(platform.machine())
 
 
 @pytest.fixture
@@ -55,8 +56,9 @@ def test_keeper_killed(lab, production, wicket, tell):
     wicket.wait_gone()
 
 
-def hold_lock(keeper):
-    """Another descriptor for the keeper's lock, as its responder has one."""
+@contextlib.contextmanager
+def lock_held(keeper):
+    """Another descriptor for the keeper's lock meanwhile, as its responder has one."""
     numbers = [
         number for number, path in proc.descriptors(keeper).items() if path.endswith(".lock")
     ]
@@ -66,14 +68,20 @@ def hold_lock(keeper):
     finally:
         os.close(pidfd)
     assert held >= 0
-    return held
+    try:
+        yield
+    finally:
+        os.close(held)
 
 
-def wait_in_flock(pid):
-    """Until the process is asleep in flock(2): the kernel announces that nowhere but here."""
+def wait_in_flock(process):
+    """Until it is asleep in flock(2): the kernel announces that nowhere but here."""
     pause = threading.Event()
-    while not Path(f"/proc/{pid}/syscall").read_text().startswith(f"{FLOCK} "):
-        pause.wait(0.01)
+    deadline = time.monotonic() + 10
+    while not Path(f"/proc/{process.pid}/syscall").read_text().startswith(f"{FLOCK} "):
+        assert process.returncode is None, process.output.text()
+        assert time.monotonic() < deadline, "it does not wait for the lock"
+        pause.wait(0.002)
 
 
 def test_the_next_keeper_waits_for_a_dying_responder(lab, production, wicket):
@@ -81,14 +89,13 @@ def test_the_next_keeper_waits_for_a_dying_responder(lab, production, wicket):
     keeper = wicket.serve()
     wicket.add()
     responder = wicket.responder()
-    held = hold_lock(keeper.pid)
-    os.kill(responder, signal.SIGSTOP)  # it ends by the kernel's hand alone
-    keeper.signal(signal.SIGKILL)
-    keeper.wait()
-    assert wait_for_end(responder, 5)
-    after = lab.host.start(*wicket.command("serve"), name="keeper")
-    wait_in_flock(after.pid)
-    os.close(held)
+    with lock_held(keeper.pid):
+        os.kill(responder, signal.SIGSTOP)  # it ends by the kernel's hand alone
+        keeper.signal(signal.SIGKILL)
+        keeper.wait()
+        assert wait_for_end(responder, 5)
+        after = lab.host.start(*wicket.command("serve"), name="keeper")
+        wait_in_flock(after)
     after.output.wait_for("wicket-keeper: ready$")
     wicket.leave(after)
 
@@ -98,15 +105,15 @@ def test_many_callers_after_a_killed_keeper(lab, production, wicket):
     wicket.add()
     (keeper,) = wicket.keepers()
     responder = wicket.responder()
-    held = hold_lock(keeper)
-    os.kill(keeper, signal.SIGKILL)
-    assert wait_for_end(responder, 5)
-    callers = [
-        lab.host.start(*wicket.command("add", new_challenge()[1]), name=f"caller {number}")
-        for number in range(4)
-    ]
-    wait_in_flock(callers[0].pid)
-    os.close(held)
+    with lock_held(keeper):
+        os.kill(keeper, signal.SIGKILL)
+        assert wait_for_end(responder, 5)
+        callers = [
+            lab.host.start(*wicket.command("add", new_challenge()[1]), name=f"caller {number}")
+            for number in range(4)
+        ]
+        for caller in callers:
+            wait_in_flock(caller)
     began = time.monotonic()
     for caller in callers:
         assert caller.wait() == 0, caller.output.text()

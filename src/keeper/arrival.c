@@ -48,10 +48,13 @@ static void look_at(struct arrival_family *family, const struct redirect_count *
     if (family->verdict == ARRIVAL_BLOCKED)
         return;
     if (now->arrived != family->since.arrived) {
-        *family = (struct arrival_family){ARRIVAL_PROVED, *now, 0};
+        *family = (struct arrival_family){.verdict = ARRIVAL_PROVED, .since = *now};
         return;
     }
     unsigned int needed = looks_needed(family, now, bans_hold);
+    if (needed != family->needed)
+        family->suspicious = 0;
+    family->needed = needed;
     family->suspicious = needed > 0 ? family->suspicious + 1 : 0;
     if (needed > 0 && family->suspicious >= needed)
         family->verdict = ARRIVAL_BLOCKED;

@@ -39,6 +39,7 @@ struct arrival_family {
     enum arrival_verdict verdict;
     struct redirect_count since; /* when something last arrived, or at the beginning */
     unsigned int suspicious;     /* looks in a row that found too many missing */
+    unsigned int needed;         /* of these, for what was missing at the last look */
 };
 
 struct arrival {

@@ -184,7 +184,7 @@ static void note_blocked(struct keeper *keeper, const struct redirect_counters *
     else if (config->redirect.admit_count > 0)
         keeper_trouble(keeper,
                        "this host's firewall drops what is redirected to port %u %s, although the "
-                       "chains of redirect.admit let it in: another chain does it; wicket check "
+                       "chains of redirect.admit let it in: another rule does it; wicket check "
                        "names it",
                        config->responder.port, blocked);
     else

@@ -285,10 +285,11 @@ static int check_ban(const struct config *config, const struct config_chain *cha
     if (ban->chain[0] == '\0' || config->other_requests != CONFIG_OTHER_PASS)
         return 0;
     admission_describe_ban(which, ban, chain);
-    snprintf(reason, sizeof(reason),
-             "whoever is banned by %s (nft -a list ruleset) would be let in before that and passed "
-             "on; move the bans to the head of this chain, or set other_requests: not-found",
-             which);
+    snprintf(
+        reason, sizeof(reason),
+        "move the bans to the head of this chain, or set other_requests: not-found: whoever is "
+        "banned by %s (nft -a list ruleset) would be let in before that and passed on",
+        which);
     return refuse(failure, chain, reason);
 }
 
@@ -306,11 +307,16 @@ int admission_put(struct transport *transport, struct batch *batch, const struct
         read_rules(transport, chain, &table, failure) < 0)
         return -1;
     struct host_sets_asked asked = {.transport = transport, .chain = chain};
-    const struct host_sets sets = {
-        .find = host_sets_find, .list = host_sets_list, .context = &asked};
+    const struct host_sets sets = {.find = host_sets_find,
+                                   .list = host_sets_list,
+                                   .are_late = host_sets_are_late,
+                                   .context = &asked};
     int outcome = 0;
     if (!host_place_find(&place, &table, chain->chain, &ports, &sets)) {
         *failure = (struct failure){.kind = FAILURE_MEMORY};
+        outcome = -1;
+    } else if (asked.failed) {
+        *failure = asked.failure;
         outcome = -1;
     }
     if (outcome == 0)

@@ -33,7 +33,8 @@ int admission_put(struct transport *transport, struct batch *batch, const struct
 int admission_take(struct transport *transport, struct batch *batch,
                    const struct config_chain *chain, struct failure *failure);
 
-/* "rule 12 of chain inet filter services", printable; `chain` is of the same table. */
+/* "rule 12 of chain inet filter services", or "what comes behind" it; printable; `chain` is of the
+ * same table. */
 #define ADMISSION_BAN_TEXT 1280
 void admission_describe_ban(char out[ADMISSION_BAN_TEXT], const struct host_ban *ban,
                             const struct config_chain *chain);

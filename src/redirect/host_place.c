@@ -11,6 +11,8 @@
 #define DEPTH_MAX 16
 /* Rules passed for one place, of whatever chain: jumps that meet again are walked again. */
 #define STEPS_MAX 1000000
+/* So often it is looked at the time. */
+#define STEPS_A_LOOK 64
 
 /* A rule where it stands: those of a chain one after the other, in the order in which they are gone
  * through. */
@@ -75,7 +77,8 @@ static bool chain_has(const struct walk *walk, const char *chain, size_t at)
 
 static bool walk_is_over(struct walk *walk, unsigned int depth)
 {
-    return depth > DEPTH_MAX || walk->steps++ > STEPS_MAX;
+    return depth > DEPTH_MAX || walk->steps++ > STEPS_MAX ||
+           (walk->steps % STEPS_A_LOOK == 0 && walk->sets->are_late(walk->sets->context));
 }
 
 /* ---- who is kept out by the rules of the redirected port ---- */
@@ -198,6 +201,13 @@ static enum search found(const struct nftnl_rule *rule, struct host_ban *out)
     return SEARCH_FOUND;
 }
 
+/* What comes behind this rule cannot be told: who is not known to be let in by right stays out. */
+static enum search give_up(const struct nftnl_rule *rule, struct host_ban *out)
+{
+    out->given_up = true;
+    return found(rule, out);
+}
+
 static enum search search_verdict(struct walk *walk, const struct nftnl_rule *rule,
                                   const struct host_verdict *verdict, unsigned int depth,
                                   bool by_source, struct host_ban *out);
@@ -208,7 +218,7 @@ static enum search search_map(struct walk *walk, const struct nftnl_rule *rule, 
     struct host_verdicts verdicts;
 
     if (!walk->sets->list(walk->sets->context, map, &verdicts))
-        return found(rule, out);
+        return give_up(rule, out);
     for (size_t i = 0; i < verdicts.count; i++)
         if (search_verdict(walk, rule, &verdicts.list[i], depth, by_source, out) == SEARCH_FOUND)
             return SEARCH_FOUND;
@@ -254,9 +264,8 @@ static enum search search_chain(struct walk *walk, const char *chain, size_t fir
         const struct nftnl_rule *rule = walk->stands[i].rule;
         struct host_judgement judgement;
 
-        /* Who is not known to be let in by right stays out. */
         if (walk_is_over(walk, depth))
-            return found(rule, out);
+            return give_up(rule, out);
         host_rule_judge(&judgement, rule, &walk->own, walk->sets);
         if (judgement.match == HOST_NEVER)
             continue;

@@ -25,6 +25,7 @@ struct host_ports {
 struct host_ban {
     char chain[HOST_NAME_MAX]; /* it is in; "": there is none */
     uint64_t handle;
+    bool given_up; /* there may be one behind this rule, which is too much to look through */
 };
 
 struct host_place {

@@ -310,6 +310,14 @@ static void take_dynset(struct state *state)
     state->loads = 0;
 }
 
+/* Whatever it loads, nobody knows. */
+static void take_stranger(struct state *state)
+{
+    take_match(state, HOST_PERHAPS);
+    if (state->content == CONTENT_KNOWN)
+        state->content = CONTENT_UNKNOWN;
+}
+
 static void end_with(struct state *state, enum host_act act)
 {
     state->out->verdict.act = act;
@@ -363,7 +371,7 @@ static int take_expression(struct nftnl_expr *e, void *context)
     else if (is(name, "byteorder") && state->content != CONTENT_SOURCE)
         state->content = CONTENT_UNKNOWN;
     else if (!is(name, "byteorder"))
-        take_match(state, HOST_PERHAPS);
+        take_stranger(state);
     return 0;
 }
 

@@ -66,6 +66,8 @@ struct host_sets {
                              struct host_verdict *verdict);
     /* The verdicts of map `name`; false: they are not known, or too many. */
     bool (*list)(void *context, const char *name, struct host_verdicts *out);
+    /* Whether it has taken too long by now. */
+    bool (*are_late)(void *context);
     void *context;
 };
 

@@ -9,9 +9,13 @@
 struct host_sets_asked {
     struct transport *transport;
     const struct config_chain *chain; /* whose family and table those are of */
+    bool failed;                      /* what has been found is worth nothing: */
+    struct failure failure;
 };
 
 /* For struct host_sets, whose context is struct host_sets_asked. */
 enum host_answer host_sets_find(void *context, const char *name, const void *key, size_t length,
                                 struct host_verdict *verdict);
 bool host_sets_list(void *context, const char *name, struct host_verdicts *out);
+/* Also when one of them has failed. */
+bool host_sets_are_late(void *context);

@@ -13,16 +13,18 @@ static_assert(REDIRECT_OVERRULED_MAX == ADMISSION_BAN_TEXT, "one text");
 int redirect_put_admissions(struct redirect *redirect, struct batch *batch,
                             const struct config *config, struct failure *failure)
 {
-    redirect->overruled[0] = '\0';
+    char overruled[REDIRECT_OVERRULED_MAX] = "";
+
     for (size_t i = 0; i < config->redirect.admit_count; i++) {
         const struct config_chain *chain = &config->redirect.admit[i];
         struct host_ban ban = {0};
 
         if (admission_put(&redirect->transport, batch, config, chain, &ban, failure) < 0)
             return -1;
-        if (ban.chain[0] && redirect->overruled[0] == '\0')
-            admission_describe_ban(redirect->overruled, &ban, chain);
+        if (ban.chain[0] && overruled[0] == '\0')
+            admission_describe_ban(overruled, &ban, chain);
     }
+    memcpy(redirect->overruled, overruled, sizeof(overruled));
     return 0;
 }
 

@@ -135,6 +135,11 @@ static int64_t transport_time_left(const struct transport *transport)
     return transport->deadline_ns - clock_ns();
 }
 
+bool transport_is_late(const struct transport *transport)
+{
+    return transport_time_left(transport) <= 0;
+}
+
 /* Waits for something to read. Returns 1, 0 when the deadline has passed, or -1 with errno. */
 static int transport_wait(const struct transport *transport, const struct transport_socket *socket)
 {
@@ -248,10 +253,11 @@ static int transport_run_once(struct transport *transport, struct batch *batch,
     reply.context = context;
     outcome = transport_exchange(transport, socket, batch, &reply, failure);
     reply_deinit(&reply);
-    if (outcome == 1) {
+    /* As long as there is something left of a dump, the kernel begins no other. */
+    if (outcome == 1 || (outcome < 0 && failure->kind == FAILURE_TIMEOUT && !changes))
         transport_drain(transport, socket);
+    if (outcome == 1)
         *failure = (struct failure){.kind = FAILURE_LOST};
-    }
     return outcome;
 }
 

@@ -60,6 +60,7 @@ void transport_deinit(struct transport *transport);
 
 /* The second that the batches from here on have together. */
 void transport_start_clock(struct transport *transport);
+bool transport_is_late(const struct transport *transport);
 
 /*
  * Sends a finished atomic batch and waits for its answers. Returns 0, or -1 with the failure. When

@@ -32,6 +32,8 @@
 static const struct host_subject redirected = {.port = 8402, .redirected = true};
 static const struct host_subject own = {.port = 80};
 
+static unsigned int asked; /* so often about a key */
+
 static enum host_answer find_nothing(void *context, const char *name, const void *key,
                                      size_t length, struct host_verdict *verdict)
 {
@@ -40,6 +42,7 @@ static enum host_answer find_nothing(void *context, const char *name, const void
     (void)key;
     (void)length;
     (void)verdict;
+    asked++;
     return HOST_UNKNOWN;
 }
 
@@ -55,7 +58,16 @@ static bool list_fates(void *context, const char *name, struct host_verdicts *ou
     return true;
 }
 
-static const struct host_sets sets = {.find = find_nothing, .list = list_fates};
+static bool late;
+
+static bool are_late(void *context)
+{
+    (void)context;
+    return late;
+}
+
+static const struct host_sets sets = {
+    .find = find_nothing, .list = list_fates, .are_late = are_late};
 
 static struct nftnl_rule *new_rule(const char *chain, uint64_t handle)
 {
@@ -423,6 +435,45 @@ static void test_maps(void **state)
     host_table_deinit(&table);
 }
 
+/* More rules than there is time for. */
+static void test_late(void **state)
+{
+    struct host_table table = {0};
+    struct nftnl_rule *rule;
+
+    (void)state;
+    rule = new_rule("INPUT", 1);
+    add(rule, "numgen");
+    add_verdict(rule, NF_DROP, NULL);
+    host_table_add(&table, rule);
+    for (uint64_t i = 2; i <= 1000; i++)
+        host_table_add(&table, new_rule("INPUT", i));
+    assert_place(&table, 1);
+    late = true;
+    assert_place_before_ban(&table, 1, 64);
+    late = false;
+    host_table_deinit(&table);
+}
+
+/* What a later expression loads is not what an earlier one has. */
+static void test_register_of_a_stranger(void **state)
+{
+    struct nftnl_rule *rule = new_rule("INPUT", 1);
+    struct nftnl_expr *e = add(rule, "ct");
+
+    (void)state;
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_KEY, NFT_CT_STATE);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_CT_DREG, NFT_REG_1);
+    add(rule, "numgen");
+    e = add(rule, "lookup");
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_SREG, NFT_REG_1);
+    nftnl_expr_set_u32(e, NFTNL_EXPR_LOOKUP_DREG, NFT_REG_VERDICT);
+    nftnl_expr_set_str(e, NFTNL_EXPR_LOOKUP_SET, "fates");
+    asked = 0;
+    assert_match(rule, &redirected, HOST_PERHAPS);
+    assert_int_equal(asked, 0);
+}
+
 /* The kernel has no loops; whoever says so is not believed, but not followed for ever either. */
 static void test_loop(void **state)
 {
@@ -504,11 +555,18 @@ static void test_iptables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conntrack), cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_others),    cmocka_unit_test(test_place),
-        cmocka_unit_test(test_overruled), cmocka_unit_test(test_let_in_by_a_called_chain),
-        cmocka_unit_test(test_maps),      cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_admission), cmocka_unit_test(test_iptables),
+        cmocka_unit_test(test_conntrack),
+        cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_others),
+        cmocka_unit_test(test_place),
+        cmocka_unit_test(test_overruled),
+        cmocka_unit_test(test_let_in_by_a_called_chain),
+        cmocka_unit_test(test_maps),
+        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_register_of_a_stranger),
+        cmocka_unit_test(test_loop),
+        cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_iptables),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
