@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever dies, hangs or is forgotten, port 80 is back with production. With the times it took."""
 
-import contextlib
-import ctypes
 import os
 import platform
 import signal
@@ -21,8 +19,6 @@ from lab.wicket import PREFIX, Wicket, answered_by, challenge_answered, new_chal
 pytestmark = BOTH_METHODS
 
 BOTH = [HOST4, HOST6]
-LIBC = ctypes.CDLL(None, use_errno=True)
-PIDFD_GETFD = 438  # on every architecture
 FLOCK = {"x86_64": 73, "aarch64": 32}.get(platform.machine())
 
 
@@ -56,22 +52,12 @@ def test_keeper_killed(lab, production, wicket, tell):
     wicket.wait_gone()
 
 
-@contextlib.contextmanager
 def lock_held(keeper):
     """Another descriptor for the keeper's lock meanwhile, as its responder has one."""
-    numbers = [
+    (number,) = [
         number for number, path in proc.descriptors(keeper).items() if path.endswith(".lock")
     ]
-    pidfd = os.pidfd_open(keeper)
-    try:
-        held = LIBC.syscall(PIDFD_GETFD, pidfd, numbers[0], 0)
-    finally:
-        os.close(pidfd)
-    assert held >= 0
-    try:
-        yield
-    finally:
-        os.close(held)
+    return proc.borrowed(keeper, number)
 
 
 def wait_in_flock(process):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Full mode and sidecar mode: what each process may still do."""
 
+import contextlib
+import errno
 import os
 import re
+import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from lab.wicket import PREFIX, Wicket, answered_by
 
 NET_ADMIN, KILL, SETGID, SETUID, SETPCAP, SYS_CHROOT = 12, 5, 6, 7, 8, 18
 SIDECAR_UID = 8600
+NOBODY = 65534
 
 
 def check_challenge(lab, wicket):
@@ -54,8 +59,17 @@ def test_keeper_of_full_mode(lab, production, wicket):
     wicket.leave(keeper)
 
 
+def sockets_of(pid):
+    """{number of the descriptor: inode}."""
+    found = {}
+    for number, text in proc.descriptors(pid).items():
+        if match := re.fullmatch(r"socket:\[(\d+)\]", text):
+            found[number] = match[1]
+    return found
+
+
 def test_responder_inherits_nothing_else(lab, production, wicket):
-    """No netlink: a table lives as long as anybody holds its owner's socket."""
+    """A table lives as long as anybody holds its owner's socket: that one, and no other netlink."""
     keeper = wicket.serve()
     token, _ = wicket.add()
     netlink = {
@@ -63,18 +77,44 @@ def test_responder_inherits_nothing_else(lab, production, wicket):
         for line in Path(f"/proc/{keeper.pid}/net/netlink").read_text().splitlines()[1:]
     }
     held = proc.descriptors(wicket.responder())
-    sockets = {
-        match[1] for text in held.values() if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
-    }
-    own = {
-        match[1]
-        for text in proc.descriptors(keeper.pid).values()
-        if (match := re.fullmatch(r"socket:\[(\d+)\]", text))
-    }
-    assert own & netlink, "the keeper has a netlink socket"
-    assert not sockets & netlink
+    sockets = sockets_of(wicket.responder())
     assert set(range(4)) <= set(held)
-    assert len(sockets) == 3  # the link and two listeners
+    assert set(sockets) == {3, 6, 7, 8}  # the link, the owner's, two listeners
+    assert netlink & set(sockets.values()) == {sockets[6]}
+    # The owner's, but neither that for questions nor any other.
+    assert sockets[6] in sockets_of(keeper.pid).values()
+    wicket.run("remove", token)
+    wicket.leave(keeper)
+
+
+GET_TABLES = struct.Struct("=IHHIIBBH")  # struct nlmsghdr and struct nfgenmsg
+NFT_MSG_GETTABLE = 10 << 8 | 1
+NLM_F_REQUEST_ACK_DUMP = 0x1 | 0x4 | 0x300
+NLMSG_ERROR = 2
+
+
+def test_the_owners_socket_is_of_no_use_to_the_responder(lab, production, wicket):
+    """The kernel looks at who sends, whoever has made the socket: it refuses questions even."""
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    with proc.borrowed(wicket.responder(), 6) as number, socket.socket(fileno=os.dup(number)) as own:
+        child = os.fork()
+        if child == 0:
+            with contextlib.suppress(BaseException):
+                os.setgroups([])
+                os.setresgid(NOBODY, NOBODY, NOBODY)
+                os.setresuid(NOBODY, NOBODY, NOBODY)
+                length = GET_TABLES.size
+                own.send(
+                    GET_TABLES.pack(
+                        length, NFT_MSG_GETTABLE, NLM_F_REQUEST_ACK_DUMP, 4711, 0, 0, 0, 0
+                    )
+                )
+                kind, error = struct.unpack_from("=4xH10xi", own.recv(65536))
+                os._exit(-error if kind == NLMSG_ERROR else 0)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == errno.EPERM
     wicket.run("remove", token)
     wicket.leave(keeper)
 

@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What /proc tells of a process."""
 
+import contextlib
+import ctypes
 import os
 from pathlib import Path
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD = 438  # on every architecture
 
 
 def processes(namespace):
@@ -62,3 +67,19 @@ def written(pid):
         if flags & os.O_ACCMODE != os.O_RDONLY and kind.is_file():
             found.add(path)
     return found
+
+
+@contextlib.contextmanager
+def borrowed(pid, number):
+    """A descriptor of ours for what one of the process is for, as if it had been inherited."""
+    pidfd = os.pidfd_open(pid)
+    try:
+        found = LIBC.syscall(PIDFD_GETFD, pidfd, number, 0)
+    finally:
+        os.close(pidfd)
+    if found < 0:
+        raise OSError(ctypes.get_errno(), f"descriptor {number} of {pid}")
+    try:
+        yield found
+    finally:
+        os.close(found)
