@@ -272,8 +272,9 @@ void admission_describe_ban(char out[ADMISSION_BAN_TEXT], const struct host_ban 
     char name[4 * HOST_NAME_MAX]; /* somebody else's: the kernel takes any bytes */
 
     escape_copy(name, sizeof(name), ban->chain, strlen(ban->chain));
-    snprintf(out, ADMISSION_BAN_TEXT, "rule %llu of chain %s %s %s",
-             (unsigned long long)ban->handle, chain->family, chain->table, name);
+    snprintf(out, ADMISSION_BAN_TEXT, "%srule %llu of chain %s %s %s",
+             ban->given_up ? "what comes behind " : "", (unsigned long long)ban->handle,
+             chain->family, chain->table, name);
 }
 
 /* Who is banned may learn that there is a responder, but does not reach production. */

@@ -24,6 +24,7 @@
 #include <linux/netfilter/xt_multiport.h>
 #include <linux/netfilter/xt_tcpudp.h>
 
+#include "redirect/admission.h"
 #include "redirect/host_place.h"
 #include "redirect/host_rule.h"
 #include "redirect/host_table.h"
@@ -435,6 +436,21 @@ static void test_maps(void **state)
     host_table_deinit(&table);
 }
 
+/* For people, whoever has named the chain; and what was given up is not told as a ban. */
+static void test_description(void **state)
+{
+    static const struct config_chain chain = {.family = "inet", .table = "filter"};
+    struct host_ban ban = {.chain = "caf\xe9", .handle = 7};
+    char text[ADMISSION_BAN_TEXT];
+
+    (void)state;
+    admission_describe_ban(text, &ban, &chain);
+    assert_string_equal(text, "rule 7 of chain inet filter caf\\xe9");
+    ban.given_up = true;
+    admission_describe_ban(text, &ban, &chain);
+    assert_string_equal(text, "what comes behind rule 7 of chain inet filter caf\\xe9");
+}
+
 /* More rules than there is time for. */
 static void test_late(void **state)
 {
@@ -555,17 +571,12 @@ static void test_iptables(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_conntrack),
-        cmocka_unit_test(test_ports),
-        cmocka_unit_test(test_others),
-        cmocka_unit_test(test_place),
-        cmocka_unit_test(test_overruled),
-        cmocka_unit_test(test_let_in_by_a_called_chain),
-        cmocka_unit_test(test_maps),
-        cmocka_unit_test(test_late),
-        cmocka_unit_test(test_register_of_a_stranger),
-        cmocka_unit_test(test_loop),
-        cmocka_unit_test(test_admission),
+        cmocka_unit_test(test_conntrack),   cmocka_unit_test(test_ports),
+        cmocka_unit_test(test_others),      cmocka_unit_test(test_place),
+        cmocka_unit_test(test_overruled),   cmocka_unit_test(test_let_in_by_a_called_chain),
+        cmocka_unit_test(test_maps),        cmocka_unit_test(test_late),
+        cmocka_unit_test(test_description), cmocka_unit_test(test_register_of_a_stranger),
+        cmocka_unit_test(test_loop),        cmocka_unit_test(test_admission),
         cmocka_unit_test(test_iptables),
     };
 
