@@ -25,9 +25,11 @@ struct field {
 
 /* What the fields so far say about the whole. */
 struct framing {
+    bool conditions; /* If-Match and the like, or an expectation */
     bool content_length;
     bool transfer_encoding;
     bool length_positive;
+    bool keep_alive, close; /* in Connection */
     size_t cookies;
 };
 
@@ -244,6 +246,46 @@ static enum head_verdict judge_transfer_encoding(struct head *head, struct frami
     return HEAD_COMPLETE;
 }
 
+/* Whether one of a list (RFC 9110 section 5.6.1) is that, in whatever case. */
+static bool list_has(const struct field *field, const char *what)
+{
+    const char *at = field->value, *end = field->value + field->value_length;
+    size_t length = strlen(what);
+
+    while (at < end) {
+        const char *comma = memchr(at, ',', (size_t)(end - at));
+        const char *next = comma ? comma : end, *last = next;
+        while (at < last && (*at == ' ' || *at == '\t'))
+            at++;
+        while (last > at && (last[-1] == ' ' || last[-1] == '\t'))
+            last--;
+        if ((size_t)(last - at) == length && strncasecmp(at, what, length) == 0)
+            return true;
+        at = comma ? comma + 1 : end;
+    }
+    return false;
+}
+
+static void note_connection(struct framing *framing, const struct field *field)
+{
+    framing->keep_alive |= list_has(field, "keep-alive");
+    framing->close |= list_has(field, "close");
+}
+
+static bool is_condition(const struct field *field)
+{
+    return field_is(field, "expect") ||
+           (field->name_length > 3 && strncasecmp(field->name, "if-", 3) == 0);
+}
+
+static void note_user_agent(struct head *head, const struct field *field)
+{
+    if (head->user_agent)
+        return;
+    head->user_agent = field->value;
+    head->user_agent_length = field->value_length;
+}
+
 static enum head_verdict judge_field(struct head *head, struct framing *framing,
                                      const struct field *field)
 {
@@ -257,6 +299,11 @@ static enum head_verdict judge_field(struct head *head, struct framing *framing,
         return judge_content_length(head, framing, field);
     if (field_is(field, "transfer-encoding"))
         return judge_transfer_encoding(head, framing, field);
+    if (field_is(field, "user-agent"))
+        note_user_agent(head, field);
+    if (field_is(field, "connection"))
+        note_connection(framing, field);
+    framing->conditions |= is_condition(field);
     return HEAD_COMPLETE;
 }
 
@@ -277,6 +324,9 @@ static enum head_verdict judge_whole(struct head *head, const struct framing *fr
     head->body = framing->transfer_encoding || framing->length_positive;
     if (head->body && (method_is(head, "GET") || method_is(head, "HEAD")))
         return refuse(head, 400, "GET or HEAD with a body");
+    head->plain = method_is(head, "GET") && head->minor > 0 && !framing->conditions &&
+                  !framing->content_length && !framing->transfer_encoding;
+    head->keep = framing->keep_alive && !framing->close;
     return HEAD_COMPLETE;
 }
 

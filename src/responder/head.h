@@ -47,8 +47,13 @@ struct head {
     unsigned minor;   /* of HTTP/1.x */
     const char *host; /* NULL when there is no Host, which only HTTP/1.0 may leave out */
     size_t host_length;
+    const char *user_agent; /* the first one; NULL when there is none */
+    size_t user_agent_length;
     size_t fields;
-    bool body; /* more bytes than the head are announced */
+    bool body;  /* more bytes than the head are announced */
+    bool plain; /* a GET of HTTP/1.1 or later, with no field that makes the answer another than what
+                   is asked for: no condition, no expectation, nothing about a body */
+    bool keep;  /* Connection says keep-alive, and does not say close */
 
     unsigned status; /* 400, 414, 431, 501 or 505 */
     const char *reason;

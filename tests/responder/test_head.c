@@ -466,6 +466,75 @@ static void test_long_host(void **state)
     assert_int_equal(head_parse(&head, bytes, strlen(bytes)), HEAD_REFUSED);
 }
 
+/* What validators send; and what makes the answer another. */
+static void test_plain(void **state)
+{
+    static const struct {
+        const char *bytes;
+        bool plain;
+    } rows[] = {
+        {G H "\r\n", true},
+        {G H "User-Agent: a\r\nAccept: */*\r\nRange: bytes=0-1\r\nIf: x\r\n\r\n", true},
+        {"GET / HTTP/1.2\r\n" H "\r\n", true},
+        {"GET / HTTP/1.0\r\n" H "\r\n", false},
+        {"HEAD / HTTP/1.1\r\n" H "\r\n", false},
+        {"POST / HTTP/1.1\r\n" H "\r\n", false},
+        {G H "If-Match: *\r\n\r\n", false},
+        {G H "if-none-match: *\r\n\r\n", false},
+        {G H "IF-MODIFIED-SINCE: x\r\n\r\n", false},
+        {G H "Expect: 100-continue\r\n\r\n", false},
+        {G H "Content-Length: 0\r\n\r\n", false},
+    };
+    struct head head;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(head_parse(&head, rows[i].bytes, strlen(rows[i].bytes)), HEAD_COMPLETE);
+        assert_int_equal(head.plain, rows[i].plain);
+    }
+}
+
+static void test_keep(void **state)
+{
+    static const struct {
+        const char *bytes;
+        bool keep;
+    } rows[] = {
+        {G H "\r\n", false},
+        {G H "Connection: keep-alive\r\n\r\n", true},
+        {G H "CONNECTION:Keep-Alive\r\n\r\n", true},
+        {G H "Connection: \t,, upgrade ,keep-alive\t,\r\n\r\n", true},
+        {G H "Connection: upgrade\r\nConnection: keep-alive\r\n\r\n", true},
+        {G H "Connection: keep-alive, close\r\n\r\n", false},
+        {G H "Connection: Close\r\nConnection: keep-alive\r\n\r\n", false},
+        {G H "Connection: keep-aliv\r\n\r\n", false},
+        {G H "Connection: keep-alive2\r\n\r\n", false},
+        {G H "Connection: keep-alive upgrade\r\n\r\n", false},
+        {G H "Connection:\r\n\r\n", false},
+        {G H "Keep-Alive: keep-alive\r\n\r\n", false},
+    };
+    struct head head;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(head_parse(&head, rows[i].bytes, strlen(rows[i].bytes)), HEAD_COMPLETE);
+        assert_int_equal(head.keep, rows[i].keep);
+    }
+}
+
+static void test_user_agent(void **state)
+{
+    static const char twice[] = G H "user-agent:  a b \r\nUser-Agent: c\r\n\r\n";
+    struct head head;
+
+    (void)state;
+    assert_int_equal(head_parse(&head, twice, strlen(twice)), HEAD_COMPLETE);
+    assert_int_equal(head.user_agent_length, 3);
+    assert_memory_equal(head.user_agent, "a b", 3);
+    assert_int_equal(head_parse(&head, G H "\r\n", strlen(G H "\r\n")), HEAD_COMPLETE);
+    assert_null(head.user_agent);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -473,6 +542,8 @@ int main(void)
         cmocka_unit_test(test_good_in_pieces), cmocka_unit_test(test_bad_in_pieces),
         cmocka_unit_test(test_lengths),        cmocka_unit_test(test_length_after_empty_line),
         cmocka_unit_test(test_field_count),    cmocka_unit_test(test_long_host),
+        cmocka_unit_test(test_plain),          cmocka_unit_test(test_keep),
+        cmocka_unit_test(test_user_agent),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
