@@ -92,10 +92,11 @@ static void front_pass(struct front *front, struct connection *connection, uint6
     relays_add(front->relays, connections_let_go(front->connections, connection), loopback, now_ms);
 }
 
-/* One that has not shown what it is has to leave. */
+/* One that has not shown what it is has to leave. Who was answered and says nothing more wants
+ * nothing of production. */
 static void front_give_way(struct front *front, struct connection *connection, uint64_t now_ms)
 {
-    if (front->pass)
+    if (front->pass && !connection->kept)
         front_pass(front, connection, now_ms);
     else
         connections_close(front->connections, connection);
@@ -135,7 +136,8 @@ static void front_refuse(struct front *front, struct connection *connection, uns
                          bool content, uint64_t now_ms)
 {
     char answer[REFUSAL_MAX];
-    size_t length = refusal_write(answer, status, content, time(NULL));
+    size_t length =
+        refusal_write(answer, status, content, date_of(&front->answers.date, time(NULL)));
 
     /* The first bytes of a connection always fit; when they do not, the peer is gone. */
     if (send(connection->fd, answer, length, MSG_NOSIGNAL | MSG_DONTWAIT) != (ssize_t)length) {
@@ -159,6 +161,25 @@ static void front_hand_over(struct front *front, struct connection *connection,
     http_add(front->http, connection);
 }
 
+/* When the window is shut, who is kept would keep it from ending. */
+static bool front_answer(struct front *front, struct connection *connection,
+                         const struct head *head, size_t length, uint64_t now_ms)
+{
+    return answers_give(&front->answers, connection, head, length, !front->relays->draining,
+                        now_ms);
+}
+
+static void front_hear(struct front *front)
+{
+    (void)front->refresh(front->context);
+    front->heard = true;
+}
+
+void front_begin_round(struct front *front)
+{
+    front->heard = false;
+}
+
 /* Where visitors are not passed. */
 static void front_judge(struct front *front, struct connection *connection, size_t length,
                         bool ended, uint64_t now_ms)
@@ -167,7 +188,10 @@ static void front_judge(struct front *front, struct connection *connection, size
 
     switch (head_parse(&head, front->look, length)) {
     case HEAD_COMPLETE:
-        front_hand_over(front, connection, &head);
+        if (!front->heard)
+            (void)front->refresh(front->context);
+        if (!front_answer(front, connection, &head, length, now_ms))
+            front_hand_over(front, connection, &head);
         break;
     case HEAD_REFUSED:
         front_refuse(front, connection, head.status, !head.asks_head, now_ms);
@@ -185,13 +209,15 @@ static void front_choose(struct front *front, struct connection *connection, siz
     struct head head;
     enum way way = way_find(front->tokens, front->look, length, &head);
 
-    if (way == WAY_UNKNOWN || way == WAY_ANSWER) {
-        /* The request may be newer than the last news of tokens, be they new or withdrawn. */
-        front->refresh(front->context);
+    /* The request may be newer than the last news of tokens, be they withdrawn or new. Of the new
+     * ones none is missed, also when the last bytes came after the keeper was heard for many. */
+    if ((way == WAY_UNKNOWN || (way == WAY_ANSWER && !front->heard)) &&
+        front->refresh(front->context))
         way = way_find(front->tokens, front->look, length, &head);
-    }
     if (way == WAY_UNKNOWN)
         connections_note_unknown(front->connections, connection);
+    if (way == WAY_ANSWER && front_answer(front, connection, &head, length, now_ms))
+        return;
     if (way == WAY_ANSWER)
         front_hand_over(front, connection, &head);
     else if (way != WAY_WAIT || ended)
@@ -208,6 +234,8 @@ static void front_look(struct front *front, struct connection *connection, bool 
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
+    if (got > 0)
+        connection->kept = false;
     if (got < 0)
         connections_close(front->connections, connection);
     else if (got == 0)
@@ -238,6 +266,8 @@ void front_event(struct front *front, struct connection *connection, uint32_t ev
 {
     switch (connection->state) {
     case CONNECTION_UNDECIDED:
+        if (!front->heard)
+            front_hear(front);
         if (events & (EPOLLERR | EPOLLHUP))
             connections_close(front->connections, connection);
         else
@@ -249,6 +279,21 @@ void front_event(struct front *front, struct connection *connection, uint32_t ev
     case CONNECTION_ANSWERED:
     case CONNECTION_CLOSED: /* told of in the same round as what closed it */
         break;
+    }
+}
+
+void front_end_kept(struct front *front, uint64_t now_ms)
+{
+    struct connection *next;
+
+    for (struct connection *one = front->connections->undecided.list; one; one = next) {
+        next = one->undecided_next;
+        if (!one->kept)
+            continue;
+        front_hear(front);
+        front_look(front, one, false, now_ms);
+        if (one->kept && one->state == CONNECTION_UNDECIDED)
+            connections_close(front->connections, one);
     }
 }
 
@@ -271,25 +316,44 @@ static void front_wait(struct front *front, struct connection *connection, uint6
 
     while ((victim = undecided_find_victim(&connections->undecided, &connection->address)))
         front_give_way(front, victim, now_ms);
-    if (connections_wait(connections, connection) && front->pass &&
+    if (connections_wait(connections, connection) && front->pass && !connection->kept &&
         recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
         connections_be_silent(connections, connection, now_ms + front_silence_ms(front));
 }
 
-static void front_take(struct front *front, int fd, const struct sockaddr_storage *peer,
-                       uint64_t now_ms)
+/* Those that were accepted in one go. The keeper is heard once, after the last of them: their
+ * requests are older than that. */
+struct batch {
+    struct connection *connections[ACCEPTS_AT_ONCE];
+    size_t count;
+};
+
+static void front_take(struct front *front, struct batch *batch, int fd,
+                       const struct sockaddr_storage *peer, uint64_t now_ms)
 {
     struct connection *connection =
         connections_add(front->connections, fd, peer, now_ms + front->deadline_ms);
 
-    if (!connection) {
+    if (connection)
+        batch->connections[batch->count++] = connection;
+    else
         front_exhausted(front, LINK_EXHAUSTED_MEMORY, now_ms);
+}
+
+/* Accepting was deferred: mostly the whole request is there, and epoll is not needed. */
+static void front_look_at_all(struct front *front, struct batch *batch, uint64_t now_ms)
+{
+    if (batch->count == 0)
         return;
+    front_hear(front);
+    for (size_t i = 0; i < batch->count; i++) {
+        struct connection *connection = batch->connections[i];
+
+        front_look(front, connection, false, now_ms);
+        if (connection->state == CONNECTION_UNDECIDED)
+            front_wait(front, connection, now_ms);
     }
-    /* Accepting was deferred: mostly the whole request is there, and epoll is not needed. */
-    front_look(front, connection, false, now_ms);
-    if (connection->state == CONNECTION_UNDECIDED)
-        front_wait(front, connection, now_ms);
+    batch->count = 0;
 }
 
 /* For one more. The bound on all connections is one that strangers can reach: somebody makes room,
@@ -310,37 +374,50 @@ static void front_make_room(struct front *front, uint64_t now_ms)
         front_give_way(front, victim, now_ms);
 }
 
+/* What accept4 says instead of a descriptor. Whether there may be another. */
+static bool front_cannot_accept(struct front *front, int reason, uint64_t now_ms)
+{
+    switch (reason) {
+    case EAGAIN:
+        return false;
+    case EMFILE:
+    case ENFILE:
+        front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
+        break;
+    case ENOBUFS:
+    case ENOMEM:
+        front_exhausted(front, LINK_EXHAUSTED_MEMORY, now_ms);
+        break;
+    default: /* accept(2): what was wrong with that one connection; it is gone */
+        break;
+    }
+    return true;
+}
+
 bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms)
 {
-    bool accepted = false;
+    struct batch batch;
+    bool accepted = false, more = true;
 
-    for (unsigned i = 0; i < ACCEPTS_AT_ONCE && !front->paused; i++) {
+    batch.count = 0;
+    for (unsigned i = 0; i < ACCEPTS_AT_ONCE && more && !front->paused; i++) {
         struct sockaddr_storage peer = {0};
         socklen_t length = sizeof(peer);
         int fd =
             accept4(listener->fd, (struct sockaddr *)&peer, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
         if (fd >= 0) {
+            /* Of these most are done with as soon as they are looked at. */
+            if (front->connections->count >= front->connections->max)
+                front_look_at_all(front, &batch, now_ms);
             front_make_room(front, now_ms);
-            front_take(front, fd, &peer, now_ms);
+            front_take(front, &batch, fd, &peer, now_ms);
             accepted = true;
-            continue;
-        }
-        switch (errno) {
-        case EAGAIN:
-            return accepted;
-        case EMFILE:
-        case ENFILE:
-            front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
-            break;
-        case ENOBUFS:
-        case ENOMEM:
-            front_exhausted(front, LINK_EXHAUSTED_MEMORY, now_ms);
-            break;
-        default: /* accept(2): what was wrong with that one connection; it is gone */
-            break;
+        } else {
+            more = front_cannot_accept(front, errno, now_ms);
         }
     }
+    front_look_at_all(front, &batch, now_ms);
     return accepted;
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/log_limit.h"
+#include "responder/answer.h"
 #include "responder/connections.h"
 #include "responder/head.h"
 #include "responder/http.h"
@@ -15,8 +16,9 @@
 
 /*
  * The front: accepts, has a first look at what arrives without taking it (MSG_PEEK), and decides.
- * Who asks for a challenge goes to libmicrohttpd, bytes untouched. Who does not goes to production
- * in the same way; or, where visitors are not passed, to libmicrohttpd too when the head is good,
+ * Who asks for a challenge in the plainest way, as validators do, is answered here; in any other it
+ * goes to libmicrohttpd, bytes untouched. Who does not ask for one goes to production in the same
+ * way; or, where visitors are not passed, to libmicrohttpd too when the head is good,
  * and is refused here when it is not. The look is edge-triggered: bytes that were looked at stay in
  * the socket, and would wake us without end.
  */
@@ -39,13 +41,15 @@ struct front {
     struct http *http;               /* borrowed */
     const struct tokens *tokens;     /* borrowed */
     struct relays *relays;           /* borrowed */
-    /* Takes in what the keeper has sent by now. */
-    void (*refresh)(void *context);
+    /* Takes in what the keeper has sent by now. Whether there was anything. */
+    bool (*refresh)(void *context);
     void *context;
     struct log_limit log_limit;
     bool paused; /* no accepting until then or until a connection ends */
     uint64_t paused_until_ms;
     size_t paused_count; /* of connections at that time */
+    bool heard;          /* the keeper, since there was something to look at in this round */
+    struct answers answers;
     char look[HEAD_LOOK];
 };
 
@@ -55,11 +59,16 @@ void front_deinit(struct front *front);
 /* How connections that come from now on are treated. */
 void front_adjust(struct front *front, const struct link_setup *setup);
 
+/* Ends the connections that are kept for another request, but for those that have just made one. */
+void front_end_kept(struct front *front, uint64_t now_ms);
+
 /* Accepts what is there, but never without end: epoll tells again of the rest. Whether there was
  * any. */
 bool front_accept(struct front *front, struct listener *listener, uint64_t now_ms);
 /* The same for all listeners. */
 bool front_accept_all(struct front *front, uint64_t now_ms);
+/* Before the events of a round, for all of which the keeper is heard once. */
+void front_begin_round(struct front *front);
 void front_event(struct front *front, struct connection *connection, uint32_t events,
                  uint64_t now_ms);
 

@@ -151,7 +151,7 @@ static enum peer_state peer_handle(struct peer *peer, const union link_message *
     }
 }
 
-enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *error)
+enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, bool *any, struct error *error)
 {
     for (;;) {
         union link_message message;
@@ -161,6 +161,7 @@ enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *e
 
         if (length < 0 && (errno == EAGAIN))
             return PEER_OPEN;
+        *any = true;
         state = peer_check(&message, length, fd, error);
         if (state == PEER_OPEN)
             state = peer_handle(peer, &message, fd, now_ms, error);

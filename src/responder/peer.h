@@ -57,8 +57,8 @@ int peer_init(struct peer *peer, int fd, int epoll, struct tokens *tokens, struc
               struct error *error);
 void peer_deinit(struct peer *peer);
 
-/* Takes all messages that are there. */
-enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, struct error *error);
+/* Takes all messages that are there; *any is set when there was one. */
+enum peer_state peer_receive(struct peer *peer, uint64_t now_ms, bool *any, struct error *error);
 
 /* Sends what waits: visitors for production, the pong, with what `pong` says (its sequence aside),
  * and LINK_DRAINED once pong->connections is 0. *pong_sent tells that `pong` went out. */

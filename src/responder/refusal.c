@@ -20,15 +20,9 @@ static const char *refusal_phrase(unsigned status)
     }
 }
 
-size_t refusal_write(char *out, unsigned status, bool content, time_t now)
+size_t refusal_write(char *out, unsigned status, bool content, const char *date)
 {
     const char *phrase = refusal_phrase(status);
-    struct tm tm = {0};
-    char date[64];
-
-    /* Nothing sets a locale: the names are English (RFC 9110 section 5.6.7). */
-    (void)gmtime_r(&now, &tm);
-    (void)strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &tm);
     int length = snprintf(out, REFUSAL_MAX,
                           "HTTP/1.1 %u %s\r\n"
                           "Date: %s\r\n"

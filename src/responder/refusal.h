@@ -3,7 +3,6 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <time.h>
 
 /*
  * The answer to what is no good request, written here and not by libmicrohttpd, which never sees
@@ -11,5 +10,6 @@
  */
 #define REFUSAL_MAX 256
 
-/* Returns the length; `out` has REFUSAL_MAX bytes. Without `content` it is the answer to a HEAD. */
-size_t refusal_write(char *out, unsigned status, bool content, time_t now);
+/* Returns the length; `out` has REFUSAL_MAX bytes, `date` is of date.h. Without `content` it is the
+ * answer to a HEAD. */
+size_t refusal_write(char *out, unsigned status, bool content, const char *date);

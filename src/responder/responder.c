@@ -111,13 +111,15 @@ static int init_http(struct responder *responder, const struct link_setup *setup
     return 0;
 }
 
-/* What the link says is kept for the end of the round. */
-static void responder_refresh(void *context)
+/* What becomes of the link is kept for the end of the round. */
+static bool responder_refresh(void *context)
 {
     struct responder *responder = context;
+    bool any = false;
 
     if (responder->link == PEER_OPEN)
-        responder->link = peer_receive(&responder->peer, clock_now_ms(), responder->error);
+        responder->link = peer_receive(&responder->peer, clock_now_ms(), &any, responder->error);
+    return any;
 }
 
 static int init_front(struct responder *responder, const struct link_setup *setup,
@@ -131,6 +133,9 @@ static int init_front(struct responder *responder, const struct link_setup *setu
     front->http = &responder->http;
     front->tokens = &responder->tokens;
     front->relays = &responder->relays;
+    front->answers.connections = &responder->connections;
+    front->answers.tokens = &responder->tokens;
+    front->answers.http = &responder->http;
     front->refresh = responder_refresh;
     front->context = responder;
     if (front_init(front, listeners, setup->listeners, error) < 0)
@@ -304,15 +309,18 @@ static enum peer_state responder_round(struct responder *responder, bool *busy, 
         return PEER_BROKEN;
     }
     responder->heard = false;
+    front_begin_round(&responder->front);
     for (int i = 0; i < count; i++)
         responder_dispatch(responder, &events[i], now_ms);
     front_expire(&responder->front, now_ms);
     relays_expire(&responder->relays, now_ms);
     if (responder->heard || responder->http.due)
-        responder_refresh(responder);
+        (void)responder_refresh(responder);
     if (responder->link != PEER_OPEN)
         return responder->link;
     responder_adjust(responder);
+    if (responder->relays.draining)
+        front_end_kept(&responder->front, now_ms);
     *busy = responder->http.due && http_run(&responder->http, now_ms);
     state = responder_talk(responder, now_ms, busy, error);
     connections_reap(&responder->connections);

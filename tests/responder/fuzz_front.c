@@ -34,6 +34,7 @@ struct world {
     struct connections connections;
     struct http http;
     struct front front;
+    struct relays relays;
     unsigned served;
 };
 
@@ -54,6 +55,12 @@ static void world_served(void *context, const struct http_served *served)
     require(strlen(served->host) < LINK_HOST_MAX && is_printable(served->host));
     require(strlen(served->user_agent) < LINK_USER_AGENT_MAX && is_printable(served->user_agent));
     world->served++;
+}
+
+static bool world_refresh(void *context)
+{
+    (void)context;
+    return false;
 }
 
 static void world_init(struct world *world)
@@ -83,6 +90,11 @@ static void world_init(struct world *world)
     world->front.deadline_ms = 60000;
     world->front.connections = &world->connections;
     world->front.http = &world->http;
+    world->front.relays = &world->relays;
+    world->front.refresh = world_refresh;
+    world->front.answers.connections = &world->connections;
+    world->front.answers.tokens = &world->tokens;
+    world->front.answers.http = &world->http;
     require(front_init(&world->front, &world->listener, 1, NULL) == 0);
 }
 
@@ -101,6 +113,7 @@ static void world_round(struct world *world)
     struct epoll_event events[16];
     int count = epoll_wait(world->epoll, events, 16, 0);
 
+    front_begin_round(&world->front);
     for (int i = 0; i < count; i++) {
         if (*(const enum source *)events[i].data.ptr == SOURCE_CONNECTION)
             front_event(&world->front, events[i].data.ptr, events[i].events, clock_now_ms());
@@ -177,6 +190,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world_init(&world);
     int fd = visitor_connect(&world);
     size_t cut = size > 0 ? data[size - 1] % size : 0;
+    /* What comes later on a connection that is kept would be another request. */
+    if (verdict == HEAD_COMPLETE && head.keep)
+        cut = 0;
     visitor_send(fd, data, cut);
     world_round(&world);
     visitor_send(fd, data + cut, size - cut);

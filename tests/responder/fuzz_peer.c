@@ -114,7 +114,8 @@ static enum peer_state world_round(struct world *world, struct error *error)
             relays_event(&world->relays, events[i].data.ptr, events[i].events, world->now_ms);
     }
     relays_expire(&world->relays, world->now_ms);
-    enum peer_state state = peer_receive(&world->peer, world->now_ms, error);
+    bool any = false;
+    enum peer_state state = peer_receive(&world->peer, world->now_ms, &any, error);
     if (state == PEER_OPEN && peer_is_waiting(&world->peer)) {
         struct link_pong pong = {.connections = (uint32_t)world->relays.count,
                                  .passing = (uint32_t)world->relays.count};

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "responder/head.h"
+#include "wicket/challenge.h"
 
 #define TOKEN "LoqXcYV8q5ONbJQxbmR7SCTNo3tiAXDfowyjxAjEuX0"
 #define BODY  TOKEN "." THUMBPRINT
@@ -95,6 +96,44 @@ static void test_get(void **state)
         harness_exchange(*state, requests[i], answer, sizeof(answer));
         assert_served(answer);
     }
+}
+
+static int compare_lines(const void *one, const void *other)
+{
+    return strcmp(*(char *const *)one, *(char *const *)other);
+}
+
+/* The fields of an answer in order of their letters, without the time. */
+static size_t sort_fields(char *answer, char *fields[32])
+{
+    size_t count = 0;
+    char *rest = answer, *line;
+
+    while ((line = strsep(&rest, "\n")) && strcmp(line, "\r") != 0 && count < 32)
+        if (strncmp(line, "Date: ", 6) != 0)
+            fields[count++] = line;
+    qsort(fields, count, sizeof(fields[0]), compare_lines);
+    return count;
+}
+
+/* A condition that holds goes through libmicrohttpd, what has none does not: nobody can tell. */
+static void test_both_ways_are_alike(void **state)
+{
+    char plain[4096], other[4096], *fields[2][32];
+    size_t counts[2];
+
+    harness_exchange(*state, "GET " CHALLENGE_PATH_PREFIX TOKEN END, plain, sizeof(plain));
+    harness_exchange(*state,
+                     "GET " CHALLENGE_PATH_PREFIX TOKEN
+                     " HTTP/1.1\r\nHost: example.org\r\nIf-None-Match: \"x\"\r\n\r\n",
+                     other, sizeof(other));
+    assert_string_equal(body_of(plain), body_of(other));
+    counts[0] = sort_fields(plain, fields[0]);
+    counts[1] = sort_fields(other, fields[1]);
+    assert_int_equal(counts[0], counts[1]);
+    assert_true(counts[0] > 5);
+    for (size_t i = 0; i < counts[0]; i++)
+        assert_string_equal(fields[0][i], fields[1][i]);
 }
 
 static void test_head(void **state)
@@ -427,12 +466,19 @@ static void test_ipv6(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_get),           cmocka_unit_test(test_head),
-        cmocka_unit_test(test_other_methods), cmocka_unit_test(test_body_is_not_awaited),
-        cmocka_unit_test(test_not_found),     cmocka_unit_test(test_split),
-        cmocka_unit_test(test_half_closed),   cmocka_unit_test(test_pipelined),
-        cmocka_unit_test(test_refused_head),  cmocka_unit_test(test_fullest_head),
-        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_head),
+        cmocka_unit_test(test_both_ways_are_alike),
+        cmocka_unit_test(test_other_methods),
+        cmocka_unit_test(test_body_is_not_awaited),
+        cmocka_unit_test(test_not_found),
+        cmocka_unit_test(test_split),
+        cmocka_unit_test(test_half_closed),
+        cmocka_unit_test(test_pipelined),
+        cmocka_unit_test(test_refused_head),
+        cmocka_unit_test(test_fullest_head),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_ipv6),
     };
     const struct CMUnitTest https[] = {

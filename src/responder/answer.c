@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "responder/answer.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "base/escape.h"
+#include "wicket/challenge.h"
+#include "wicket/link.h"
+
+#define ANSWER_MAX   (320 + CHALLENGE_KEY_AUTHORIZATION_MAX)
+#define CONSUMED_MAX 65536
+
+static size_t answer_write(char out[ANSWER_MAX], const char *key_authorization, bool keep,
+                           const char *date)
+{
+    int length =
+        snprintf(out, ANSWER_MAX,
+                 "HTTP/1.1 200 OK\r\n"
+                 "Date: %s\r\n"
+                 "Content-Type: application/octet-stream\r\n"
+                 "X-Content-Type-Options: nosniff\r\n"
+                 "Cache-Control: no-store\r\n"
+                 "Connection: %s\r\n"
+                 "Content-Length: %zu\r\n"
+                 "\r\n"
+                 "%s",
+                 date, keep ? "keep-alive" : "close", strlen(key_authorization), key_authorization);
+    return (size_t)length;
+}
+
+static void tell(struct answers *answers, struct connection *connection, const struct head *head,
+                 const char *token, size_t token_length)
+{
+    const struct target *target = &head->parts;
+    char host[LINK_HOST_MAX], user_agent[LINK_USER_AGENT_MAX];
+    const struct http_served served = {
+        .connection = connection,
+        .token = token,
+        .length = token_length,
+        .status = 200,
+        .host = host,
+        .user_agent = user_agent,
+    };
+
+    (void)escape_quoted(host, sizeof(host), target->absolute ? target->host : head->host,
+                        target->absolute ? target->host_length : head->host_length);
+    (void)escape_quoted(user_agent, sizeof(user_agent), head->user_agent ? head->user_agent : "",
+                        head->user_agent_length);
+    if (!connection->loopback)
+        answers->connections->counters.validations++;
+    answers->http->served(answers->http->context, &served);
+}
+
+/* Takes the request out of the socket, and what has come behind it since: what is unread at a close
+ * resets the connection, and the peer might lose the answer. Whether there was more; -1: it is
+ * gone.
+ */
+static int consume(const struct connection *connection, size_t length, bool keep)
+{
+    /* tcp(7): with MSG_TRUNC the bytes are discarded where they are. */
+    ssize_t got =
+        recv(connection->fd, NULL, keep ? length : CONSUMED_MAX, MSG_TRUNC | MSG_DONTWAIT);
+
+    if (got < (ssize_t)length)
+        return -1;
+    return got > (ssize_t)length;
+}
+
+bool answers_give(struct answers *answers, struct connection *connection, const struct head *head,
+                  size_t length, bool may_keep, uint64_t now_ms)
+{
+    char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], answer[ANSWER_MAX];
+    size_t token_length = 0;
+
+    if (!head->plain || length != head->skip + head->length)
+        return false;
+    const char *token = target_token(&head->parts, &token_length);
+    const char *key_authorization =
+        token ? tokens_answer(answers->tokens, stateless, token, token_length) : NULL;
+    if (!key_authorization)
+        return false;
+    bool keep = may_keep && head->keep;
+    size_t answer_length =
+        answer_write(answer, key_authorization, keep, date_of(&answers->date, time(NULL)));
+    int more = consume(connection, length, keep);
+    /* An answer of that size always fits, but where a peer asks on and on and reads nothing. The
+     * last one leaves together with the end of the connection. */
+    int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (keep ? 0 : MSG_MORE);
+    if (more < 0 || send(connection->fd, answer, answer_length, flags) != (ssize_t)answer_length) {
+        connections_close(answers->connections, connection);
+        return true;
+    }
+    connection->token_served = true;
+    connection->kept = keep;
+    tell(answers, connection, head, token, token_length);
+    if (keep)
+        return true;
+    if (more > 0)
+        connections_linger(answers->connections, connection, now_ms);
+    else
+        connections_close(answers->connections, connection);
+    return true;
+}
