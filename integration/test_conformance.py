@@ -57,12 +57,19 @@ ALLOWED = ALLOWED.replace(b"\r\n\r\n", b"\r\nAllow: GET, HEAD\r\n\r\n")
 (GET,) = [one for one in CASES if one.name == "GET" and one.send == "whole"]
 (HEAD,) = [one for one in CASES if one.name == "HEAD" and one.send == "whole"]
 (POST,) = [one for one in CASES if one.name == "POST of the resource"]
+(KEPT,) = [one for one in CASES if one.name == "Connection: keep-alive"]
+STAYS = GOOD.replace(b"close", b"keep-alive")
 
 
 @pytest.mark.parametrize(
     ("one", "data"),
-    [(GET, GOOD), (HEAD, GOOD[: -len(KEY_AUTHORIZATION)]), (POST, ALLOWED)],
-    ids=["GET", "HEAD", "POST"],
+    [
+        (GET, GOOD),
+        (HEAD, GOOD[: -len(KEY_AUTHORIZATION)]),
+        (POST, ALLOWED),
+        (KEPT, STAYS + GOOD),
+    ],
+    ids=["GET", "HEAD", "POST", "kept"],
 )
 def test_the_judge_finds_nothing(one, data):
     assert conformance.judge(one, data, "end", KEY_AUTHORIZATION).wrong == []
@@ -96,6 +103,13 @@ def test_the_judge_finds_nothing(one, data):
         (POST, ALLOWED.replace(b"GET, HEAD", b"GET"), "end"),
         (POST, ALLOWED.replace(b"Allow", b"Allowed"), "end"),
         (POST, ALLOWED.replace(b"0123456789abcdef", KEY_AUTHORIZATION), "end"),
+        (KEPT, GOOD, "end"),
+        (KEPT, STAYS, "end"),
+        (KEPT, GOOD + GOOD, "end"),
+        (KEPT, STAYS + STAYS, "end"),
+        (KEPT, STAYS + GOOD + GOOD, "end"),
+        (KEPT, STAYS + GOOD, "open"),
+        (KEPT, STAYS + GOOD.replace(b"200", b"404"), "end"),
     ],
 )
 def test_the_judge_finds_it(one, data, end):

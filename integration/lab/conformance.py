@@ -39,6 +39,7 @@ PATIENT = "responder:\n  first_byte: 10s\n  deadline: 20s\n"
 IMPATIENT = "responder:\n  first_byte: 300ms\n  deadline: 1s\n"
 ROUTES = [(HOST4, VISITORS4[0]), (HOST6, VISITORS6[0])]
 TIMEOUT_S = 10
+(AGAIN,) = [one for one in CASES if one.name == "Connection: close"]
 # An answer that comes too early, between two pieces, has so long to be seen.
 BETWEEN_S = 0.001
 # A server that keeps connections says nothing more for so long when it is done.
@@ -100,13 +101,13 @@ def parse(data, head=False):
     return responses
 
 
-def _judge_fields(case, response, key_authorization):
+def _judge_fields(case, response, key_authorization, kept=False):
     fields = response.fields
     if not DATE.fullmatch(fields.get("date", "")):
         yield f"Date is {fields.get('date')}"
     elif parsedate_to_datetime(fields["date"]).utcoffset().total_seconds() != 0:
         yield "Date is not in GMT"
-    if fields.get("connection", "").lower() != "close":
+    if fields.get("connection", "").lower() != ("keep-alive" if kept else "close"):
         yield f"Connection is {fields.get('connection')}"
     if "transfer-encoding" in fields:
         yield "a Transfer-Encoding"
@@ -144,12 +145,15 @@ def judge(case, data, end, key_authorization):
     status = responses[0].status if responses else 0
     if status not in case.status:
         wrong.append(f"{label} instead of {' or '.join(map(str, sorted(case.status)))}")
-    if len(responses) > 1:
+    if len(responses) > 1 + case.kept:
         wrong.append(f"{len(responses)} answers")
+    if case.kept and [response.status for response in responses[1:]] != [200]:
+        wrong.append(f"{label}: asked again, and not answered")
     if end != "end" and (responses or end == "open"):
         wrong.append(f"the connection ends with: {end}")
-    for response in responses[:1]:
-        wrong += _judge_fields(case, response, key_authorization)
+    for number, response in enumerate(responses[: 1 + case.kept]):
+        kept = case.kept and number == 0
+        wrong += _judge_fields(case, response, key_authorization, kept)
     return Outcome(label, wrong)
 
 
@@ -182,6 +186,29 @@ def send(connection, pieces, half_close):
     if half_close:
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_WR)
+
+
+def is_whole(data):
+    """Whether that is an answer to a GET."""
+    try:
+        return len(parse(data)) == 1
+    except Unreadable:
+        return False
+
+
+def listen(case, visitor, token):
+    """
+    All that comes: (the bytes, "end" or "reset"). Where the connection is kept, it is asked once
+    more behind the first answer.
+    """
+    if not case.kept:
+        return ending(visitor)
+    first = b""
+    while not is_whole(first) and (piece := visitor.recv(65536)):
+        first += piece
+    visitor.sendall(bytes_of(AGAIN, token))
+    rest, end = ending(visitor)
+    return first + rest, end
 
 
 def worst(outcomes):
@@ -248,7 +275,7 @@ class Strict(Ours):
 
     def hear(self, case, visitor, request, half_close):
         try:
-            data, end = ending(visitor)
+            data, end = listen(case, visitor, self.token)
         except TimeoutError:
             data, end = b"", "open"
         return judge(case, data, end, self.key_authorization.encode())
@@ -302,7 +329,8 @@ class Passing(Ours):
             if case.answered:
                 wrong.append("passed instead of answered")
             return Outcome("passed", wrong)
-        outcome = judge(case, *ending(visitor), self.key_authorization.encode())
+        data, end = listen(case, visitor, self.token)
+        outcome = judge(case, data, end, self.key_authorization.encode())
         if not case.answered:
             outcome.wrong.append("answered instead of passed")
         if self.production.comes(0):

@@ -35,6 +35,7 @@ class Case(NamedTuple):
     answered: bool
     send: str
     head: bool  # the answer has no content
+    kept: bool  # the connection stays open behind the answer, for another request
 
 
 CASES = []
@@ -43,14 +44,14 @@ CASES = []
 OF_THE_RESOURCE = {200, 206, 304, 405, 412, 417}
 
 
-def case(name, clause, request, *status, answered=None, send=WHOLE, head=None):
+def case(name, clause, request, *status, answered=None, send=WHOLE, head=None, kept=False):
     if isinstance(request, str):
         request = request.encode("latin-1")
     if answered is None:
         answered = set(status) <= OF_THE_RESOURCE
     if head is None:
         head = request.lstrip(b"\r\n").startswith(b"HEAD ")
-    CASES.append(Case(name, clause, request, frozenset(status), answered, send, head))
+    CASES.append(Case(name, clause, request, frozenset(status), answered, send, head, kept))
 
 
 def ask(*fields, method="GET", target=TARGET, version="HTTP/1.1", host=HOST, content=""):
@@ -472,6 +473,7 @@ case(
         "Sec-Fetch-Mode: navigate",
     ),
     200,
+    kept=True,
 )
 case(
     "a validator's request",
@@ -926,7 +928,21 @@ case(
     "9112 9.6",
     ask("Connection: keep-alive", "Keep-Alive: timeout=60"),
     200,
+    kept=True,
 )
+K = "9112 9.3"
+case(
+    "keep-alive, byte by byte", K, ask("Connection: keep-alive"), 200, send=BYTES, kept=True
+)
+case("keep-alive in capitals", K, ask("CONNECTION:KEEP-ALIVE"), 200, kept=True)
+case("keep-alive in a list", K, ask("Connection: te ,\tkeep-alive,"), 200, kept=True)
+case("keep-alive and close", K, ask("Connection: keep-alive, close"), 200)
+case("keep-alive, then close", K, ask("Connection: keep-alive", "Connection: close"), 200)
+case("keep-alive in one word with more", K, ask("Connection: keep-alive2"), 200)
+case("keep-alive elsewhere", K, ask("Connection: keep-alive", target="/"), 404)
+case("keep-alive, HEAD", K, ask("Connection: keep-alive", method="HEAD"), 200)
+case("keep-alive with a condition", K, ask("Connection: keep-alive", "If-None-Match: *"), 304)
+case("keep-alive, two requests", K, ask("Connection: keep-alive") * 2, 200)
 case("Connection: a list", "9110 7.6.1", ask("Connection: te, x, close", "TE: trailers"), 200)
 case(
     "Upgrade to h2c",
