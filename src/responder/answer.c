@@ -12,6 +12,9 @@
 
 #define ANSWER_MAX   (320 + CHALLENGE_KEY_AUTHORIZATION_MAX)
 #define CONSUMED_MAX 65536
+/* Who is kept is told so no later than that before the deadline, or would be cut off in the middle
+ * of a request. */
+#define KEEP_LEAST_MS 1000
 
 static size_t answer_write(char out[ANSWER_MAX], const char *key_authorization, bool keep,
                            const char *date)
@@ -20,10 +23,10 @@ static size_t answer_write(char out[ANSWER_MAX], const char *key_authorization, 
         snprintf(out, ANSWER_MAX,
                  "HTTP/1.1 200 OK\r\n"
                  "Date: %s\r\n"
+                 "Connection: %s\r\n"
                  "Content-Type: application/octet-stream\r\n"
                  "X-Content-Type-Options: nosniff\r\n"
                  "Cache-Control: no-store\r\n"
-                 "Connection: %s\r\n"
                  "Content-Length: %zu\r\n"
                  "\r\n"
                  "%s",
@@ -32,7 +35,7 @@ static size_t answer_write(char out[ANSWER_MAX], const char *key_authorization, 
 }
 
 static void tell(struct answers *answers, struct connection *connection, const struct head *head,
-                 const char *token, size_t token_length)
+                 const char *token, size_t token_length, uint64_t now_ms)
 {
     const struct target *target = &head->parts;
     char host[LINK_HOST_MAX], user_agent[LINK_USER_AGENT_MAX];
@@ -43,6 +46,7 @@ static void tell(struct answers *answers, struct connection *connection, const s
         .status = 200,
         .host = host,
         .user_agent = user_agent,
+        .now_ms = now_ms,
     };
 
     (void)escape_quoted(host, sizeof(host), target->absolute ? target->host : head->host,
@@ -69,6 +73,13 @@ static int consume(const struct connection *connection, size_t length, bool keep
     return got > (ssize_t)length;
 }
 
+/* Of a look that was full nobody knows whether it was all that is there. */
+static bool may_be_kept(const struct connection *connection, const struct head *head, size_t length,
+                        uint64_t now_ms)
+{
+    return head->keep && length < HEAD_LOOK && now_ms + KEEP_LEAST_MS < connection->deadline_ms;
+}
+
 bool answers_give(struct answers *answers, struct connection *connection, const struct head *head,
                   size_t length, bool may_keep, uint64_t now_ms)
 {
@@ -82,7 +93,7 @@ bool answers_give(struct answers *answers, struct connection *connection, const 
         token ? tokens_answer(answers->tokens, stateless, token, token_length) : NULL;
     if (!key_authorization)
         return false;
-    bool keep = may_keep && head->keep;
+    bool keep = may_keep && may_be_kept(connection, head, length, now_ms);
     size_t answer_length =
         answer_write(answer, key_authorization, keep, date_of(&answers->date, time(NULL)));
     int more = consume(connection, length, keep);
@@ -95,7 +106,11 @@ bool answers_give(struct answers *answers, struct connection *connection, const 
     }
     connection->token_served = true;
     connection->kept = keep;
-    tell(answers, connection, head, token, token_length);
+    if (keep)
+        connections_speak(answers->connections, connection);
+    else
+        (void)shutdown(connection->fd, SHUT_WR); /* what comes from now on cannot hold it back */
+    tell(answers, connection, head, token, token_length, now_ms);
     if (keep)
         return true;
     if (more > 0)

@@ -35,7 +35,7 @@ struct connection {
     bool body;               /* announced one, of which nothing is read */
     bool cut_off;            /* its deadline has passed */
     bool silent;             /* has not said a word, and is passed at silent_ms */
-    bool kept;               /* answered, and nothing has come since: it may ask again */
+    bool kept;               /* answered, and nothing was seen since: it may ask again */
     in_port_t port;          /* the peer's, host order */
     uint16_t target_length;  /* of the request target the front saw */
     struct in6_addr address; /* the peer's; IPv4 mapped */

@@ -92,9 +92,8 @@ static void front_pass(struct front *front, struct connection *connection, uint6
     relays_add(front->relays, connections_let_go(front->connections, connection), loopback, now_ms);
 }
 
-/* One that has not shown what it is has to leave. Who was answered and says nothing more wants
- * nothing of production. */
-static void front_give_way(struct front *front, struct connection *connection, uint64_t now_ms)
+/* Who was answered and says nothing more wants nothing of production. */
+static void front_dismiss(struct front *front, struct connection *connection, uint64_t now_ms)
 {
     if (front->pass && !connection->kept)
         front_pass(front, connection, now_ms);
@@ -163,10 +162,10 @@ static void front_hand_over(struct front *front, struct connection *connection,
 
 /* When the window is shut, who is kept would keep it from ending. */
 static bool front_answer(struct front *front, struct connection *connection,
-                         const struct head *head, size_t length, uint64_t now_ms)
+                         const struct head *head, size_t length, bool ended, uint64_t now_ms)
 {
-    return answers_give(&front->answers, connection, head, length, !front->relays->draining,
-                        now_ms);
+    return answers_give(&front->answers, connection, head, length,
+                        !ended && !front->relays->draining, now_ms);
 }
 
 static void front_hear(struct front *front)
@@ -190,7 +189,7 @@ static void front_judge(struct front *front, struct connection *connection, size
     case HEAD_COMPLETE:
         if (!front->heard)
             (void)front->refresh(front->context);
-        if (!front_answer(front, connection, &head, length, now_ms))
+        if (!front_answer(front, connection, &head, length, ended, now_ms))
             front_hand_over(front, connection, &head);
         break;
     case HEAD_REFUSED:
@@ -216,7 +215,7 @@ static void front_choose(struct front *front, struct connection *connection, siz
         way = way_find(front->tokens, front->look, length, &head);
     if (way == WAY_UNKNOWN)
         connections_note_unknown(front->connections, connection);
-    if (way == WAY_ANSWER && front_answer(front, connection, &head, length, now_ms))
+    if (way == WAY_ANSWER && front_answer(front, connection, &head, length, ended, now_ms))
         return;
     if (way == WAY_ANSWER)
         front_hand_over(front, connection, &head);
@@ -234,16 +233,25 @@ static void front_look(struct front *front, struct connection *connection, bool 
 
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return;
-    if (got > 0)
-        connection->kept = false;
+    if (got > 0 && connection->kept)
+        connection->kept = connection->token_served = false;
     if (got < 0)
         connections_close(front->connections, connection);
     else if (got == 0)
-        front_give_way(front, connection, now_ms);
+        front_dismiss(front, connection, now_ms);
     else if (front->pass)
         front_choose(front, connection, (size_t)got, ended, now_ms);
     else
         front_judge(front, connection, (size_t)got, ended, now_ms);
+}
+
+/* One that has not shown what it is has to leave. Of one that is kept it may be there, unseen. */
+static void front_give_way(struct front *front, struct connection *connection, uint64_t now_ms)
+{
+    if (connection->kept)
+        front_look(front, connection, true, now_ms);
+    if (connection->state == CONNECTION_UNDECIDED)
+        front_dismiss(front, connection, now_ms);
 }
 
 /* Throws away what still arrives; in a linger the peer's end is all that is waited for. */
@@ -286,11 +294,13 @@ void front_end_kept(struct front *front, uint64_t now_ms)
 {
     struct connection *next;
 
+    front_begin_round(front);
     for (struct connection *one = front->connections->undecided.list; one; one = next) {
         next = one->undecided_next;
         if (!one->kept)
             continue;
-        front_hear(front);
+        if (!front->heard)
+            front_hear(front);
         front_look(front, one, false, now_ms);
         if (one->kept && one->state == CONNECTION_UNDECIDED)
             connections_close(front->connections, one);
@@ -321,8 +331,9 @@ static void front_wait(struct front *front, struct connection *connection, uint6
         connections_be_silent(connections, connection, now_ms + front_silence_ms(front));
 }
 
-/* Those that were accepted in one go. The keeper is heard once, after the last of them: their
- * requests are older than that. */
+/* Those that were accepted in one go. The keeper is heard once, after the last of them, and their
+ * requests are older than that; where accepting was not deferred they may be newer by as much as
+ * the batch takes, in which a token that is withdrawn is still answered, and a new one is found. */
 struct batch {
     struct connection *connections[ACCEPTS_AT_ONCE];
     size_t count;

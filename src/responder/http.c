@@ -110,6 +110,7 @@ static void http_request_ended(void *context, struct MHD_Connection *mhd, void *
                 .status = request->status,
                 .host = request->host,
                 .user_agent = request->user_agent,
+                .now_ms = http->now_ms,
             };
             http->served(http->context, &served);
         }

@@ -29,6 +29,7 @@ struct http_served {
     unsigned status;
     const char *host; /* both escaped, see link.h */
     const char *user_agent;
+    uint64_t now_ms;
 };
 
 typedef void (*http_served_fn)(void *context, const struct http_served *served);

@@ -34,7 +34,7 @@
 static void responder_served(void *context, const struct http_served *served)
 {
     struct responder *responder = context;
-    peer_tell_validation(&responder->peer, served, responder->http.now_ms);
+    peer_tell_validation(&responder->peer, served);
 }
 
 /* What the descriptors allow. */

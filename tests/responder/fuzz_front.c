@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int fd = visitor_connect(&world);
     size_t cut = size > 0 ? data[size - 1] % size : 0;
     /* What comes later on a connection that is kept would be another request. */
-    if (verdict == HEAD_COMPLETE && head.keep)
+    if (verdict == HEAD_COMPLETE && head.keep && cut >= head.skip + head.length)
         cut = 0;
     visitor_send(fd, data, cut);
     world_round(&world);

@@ -98,42 +98,29 @@ static void test_get(void **state)
     }
 }
 
-static int compare_lines(const void *one, const void *other)
+/* An answer without the time. */
+static void strip_date(char *answer)
 {
-    return strcmp(*(char *const *)one, *(char *const *)other);
-}
+    char *date = strstr(answer, "\r\nDate: ");
 
-/* The fields of an answer in order of their letters, without the time. */
-static size_t sort_fields(char *answer, char *fields[32])
-{
-    size_t count = 0;
-    char *rest = answer, *line;
-
-    while ((line = strsep(&rest, "\n")) && strcmp(line, "\r") != 0 && count < 32)
-        if (strncmp(line, "Date: ", 6) != 0)
-            fields[count++] = line;
-    qsort(fields, count, sizeof(fields[0]), compare_lines);
-    return count;
+    assert_non_null(date);
+    char *end = strstr(date + 2, "\r\n");
+    assert_non_null(end);
+    memmove(date, end, strlen(end) + 1);
 }
 
 /* A condition that holds goes through libmicrohttpd, what has none does not: nobody can tell. */
 static void test_both_ways_are_alike(void **state)
 {
-    char plain[4096], other[4096], *fields[2][32];
-    size_t counts[2];
+    char plain[4096], other[4096];
 
-    harness_exchange(*state, "GET " CHALLENGE_PATH_PREFIX TOKEN END, plain, sizeof(plain));
-    harness_exchange(*state,
-                     "GET " CHALLENGE_PATH_PREFIX TOKEN
-                     " HTTP/1.1\r\nHost: example.org\r\nIf-None-Match: \"x\"\r\n\r\n",
-                     other, sizeof(other));
-    assert_string_equal(body_of(plain), body_of(other));
-    counts[0] = sort_fields(plain, fields[0]);
-    counts[1] = sort_fields(other, fields[1]);
-    assert_int_equal(counts[0], counts[1]);
-    assert_true(counts[0] > 5);
-    for (size_t i = 0; i < counts[0]; i++)
-        assert_string_equal(fields[0][i], fields[1][i]);
+    harness_exchange(*state, "GET " PATH(TOKEN) END, plain, sizeof(plain));
+    harness_exchange(
+        *state, "GET " PATH(TOKEN) " HTTP/1.1\r\nHost: example.org\r\nIf-None-Match: \"x\"\r\n\r\n",
+        other, sizeof(other));
+    strip_date(plain);
+    strip_date(other);
+    assert_string_equal(plain, other);
 }
 
 static void test_head(void **state)

@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "responder/head.h"
 
 #define ASK(token, connection) \
     "GET " PATH(token) " HTTP/1.1\r\nHost: a\r\nConnection: " connection "\r\n\r\n"
@@ -204,7 +207,7 @@ static void test_idle_ones_are_not_passed(void **state)
     assert_int_equal(harness_ping(&harness, NULL).passing, 0);
     harness_stop(&harness);
 
-    start(&harness, &(struct harness_options){.pass = true, .setup.deadline_ms = 300});
+    start(&harness, &(struct harness_options){.pass = true, .setup.deadline_ms = 1500});
     assert_end(connect_kept(&harness));
     assert_int_equal(harness_ping(&harness, NULL).passing, 0);
     harness_stop(&harness);
@@ -230,6 +233,142 @@ static void test_outlives_the_first_byte(void **state)
     pass_read_nothing(fd, 600);
     ask(&harness, fd, KEEP, KEPT);
     close(fd);
+    harness_stop(&harness);
+}
+
+/* Also where it had not said a word at first: 400 ms for that are so short that the kernel is not
+ * asked to wait with accepting it. */
+static void test_outlives_its_silence(void **state)
+{
+    struct harness harness;
+
+    (void)state;
+    start(&harness, &(struct harness_options){.pass = true, .setup.first_byte_ms = 400});
+    int fd = harness_connect(&harness);
+    harness_wait_connections(&harness, 1);
+    ask(&harness, fd, KEEP, KEPT);
+    pass_read_nothing(fd, 600);
+    ask(&harness, fd, KEEP, KEPT);
+    close(fd);
+    harness_stop(&harness);
+}
+
+/* The request and the end of its peer are told of at once. */
+static void test_ended_with_its_request(void **state)
+{
+    const struct harness_options *const ways[] = {&alone, &passing};
+    char answer[4096];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+        struct harness harness;
+
+        start(&harness, ways[i]);
+        int fd = connect_kept(&harness);
+        assert_int_equal(send(fd, KEEP, strlen(KEEP), MSG_NOSIGNAL | MSG_MORE), strlen(KEEP));
+        shutdown(fd, SHUT_WR);
+        harness_read(fd, answer, sizeof(answer));
+        assert_string_equal(strstr(answer, "\r\n\r\n") + 4, BODY);
+        harness_stop(&harness);
+    }
+}
+
+/* Whoever makes room is looked at once more: the next visitor of a pool of connections may be in
+ * there. The responder is stopped meanwhile, so that it sees all of it in one round. */
+static void test_what_came_unseen_is_passed(void **state)
+{
+    struct harness harness;
+    int copy = -1;
+
+    (void)state;
+    start(&harness, &(struct harness_options){
+                        .pass = true, .setup.undecided = 2, .setup.first_byte_ms = 900});
+    int fd = connect_kept(&harness);
+    kill(harness.pid, SIGSTOP);
+    int others[] = {harness_connect(&harness), harness_connect(&harness)};
+    harness_write(fd, OTHER, strlen(OTHER));
+    kill(harness.pid, SIGCONT);
+    uint64_t id = pass_expect(&harness, &copy);
+    char got[sizeof(OTHER)];
+    assert_int_equal(recv(copy, got, sizeof(got), MSG_PEEK), strlen(OTHER));
+    close(copy);
+    pass_answer(&harness, id, -1, ECONNREFUSED, false);
+    pass_read_to_reset(fd, "");
+    close(fd);
+    close(others[0]);
+    close(others[1]);
+    harness_stop(&harness);
+}
+
+/* Nobody is told to stay who is cut off soon. */
+static void test_near_the_deadline(void **state)
+{
+    struct harness harness;
+    char answer[4096];
+    unsigned kept = 0;
+
+    (void)state;
+    start(&harness, &(struct harness_options){.setup.deadline_ms = 2000});
+    int fd = harness_connect(&harness);
+    do {
+        harness_write(fd, KEEP, strlen(KEEP));
+        read_answer(fd, answer);
+        kept++;
+    } while (strstr(answer, KEPT));
+    assert_true(kept > 10);
+    assert_non_null(strstr(answer, CLOSED));
+    assert_end(fd);
+    harness_stop(&harness);
+}
+
+/* Who reads nothing is answered until its buffer and ours are full, and no longer: what it has
+ * asked for by then comes in one piece. */
+static void test_who_does_not_read(void **state)
+{
+    struct harness harness;
+    char answers[1 << 16];
+    unsigned count = 0;
+    ssize_t got;
+
+    (void)state;
+    start(&harness, &alone);
+    int fd = harness_connect(&harness), little = 1;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof(little));
+    for (unsigned i = 0; i < 2000; i++) {
+        if (send(fd, KEEP, strlen(KEEP), MSG_NOSIGNAL) < 0)
+            break;
+        harness_ping(&harness, NULL); /* it has been looked at */
+    }
+    while ((got = recv(fd, answers, sizeof(answers) - 1, 0)) > 0) {
+        answers[got] = '\0';
+        for (const char *at = answers; (at = strstr(at, BODY)); at++)
+            count++;
+    }
+    assert_in_range(count, 1, 1000);
+    close(fd);
+    harness_wait_connections(&harness, 0);
+    harness_stop(&harness);
+}
+
+/* The longest head behind an empty line fills a look: what is behind it cannot be seen. */
+static void test_behind_the_longest_head(void **state)
+{
+    static const char first[] = "\r\nGET " PATH("t") " HTTP/1.1\r\nHost: a\r\n"
+                                                     "Connection: keep-alive\r\nX: ";
+    struct harness harness;
+    char request[HEAD_LOOK + sizeof(KEEP)], answer[4096];
+
+    (void)state;
+    start(&harness, &alone);
+    int fd = connect_kept(&harness);
+    memset(request, 'x', HEAD_LOOK);
+    memcpy(request, first, sizeof(first) - 1);
+    memcpy(request + HEAD_LOOK - 4, "\r\n\r\n", 4);
+    memcpy(request + HEAD_LOOK, KEEP, strlen(KEEP));
+    harness_write(fd, request, HEAD_LOOK + strlen(KEEP));
+    harness_read(fd, answer, sizeof(answer));
+    assert_non_null(strstr(answer, CLOSED));
+    assert_string_equal(strstr(answer, "\r\n\r\n") + 4, BODY);
     harness_stop(&harness);
 }
 
@@ -279,6 +418,12 @@ int main(void)
         cmocka_unit_test(test_then_passed),
         cmocka_unit_test(test_idle_ones_are_not_passed),
         cmocka_unit_test(test_outlives_the_first_byte),
+        cmocka_unit_test(test_outlives_its_silence),
+        cmocka_unit_test(test_ended_with_its_request),
+        cmocka_unit_test(test_what_came_unseen_is_passed),
+        cmocka_unit_test(test_near_the_deadline),
+        cmocka_unit_test(test_who_does_not_read),
+        cmocka_unit_test(test_behind_the_longest_head),
         cmocka_unit_test(test_drain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
