@@ -36,6 +36,10 @@ int challenge_parse(struct challenge *out, const char *text, size_t length, stru
 /* The last 43 characters of the key authorization. */
 const char *challenge_thumbprint(const struct challenge *challenge);
 
+/* token "." thumbprint, of a well-formed thumbprint; returns `out`. `token` needs no NUL. */
+char *challenge_join(char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
+                     size_t length, const char *thumbprint);
+
 /* Whether the key authorization has CHALLENGE_VALIDATOR_READS bytes or more: taken, with a warning.
  */
 bool challenge_is_long(const struct challenge *challenge);

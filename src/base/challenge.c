@@ -109,6 +109,15 @@ const char *challenge_thumbprint(const struct challenge *challenge)
     return challenge->key_authorization + strlen(challenge->token) + 1;
 }
 
+char *challenge_join(char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
+                     size_t length, const char *thumbprint)
+{
+    memcpy(out, token, length);
+    out[length] = '.';
+    memcpy(out + length + 1, thumbprint, CHALLENGE_THUMBPRINT_LENGTH + 1);
+    return out;
+}
+
 bool challenge_is_long(const struct challenge *challenge)
 {
     return strlen(challenge->key_authorization) >= CHALLENGE_VALIDATOR_READS;
