@@ -274,8 +274,8 @@ static enum MHD_Result http_answer(void *context, struct MHD_Connection *mhd, co
     size_t length = 0;
     const char *token = target_token(&target, &length);
     if (token) {
-        char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
-        const char *key_authorization = tokens_answer(http->tokens, stateless, token, length);
+        char text[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
+        const char *key_authorization = tokens_answer(http->tokens, text, token, length);
         bool get = strcmp(method, MHD_HTTP_METHOD_GET) == 0;
         if (!key_authorization && challenge_is_token(token, length))
             connections_note_unknown(http->connections, request->connection);

@@ -1,95 +1,95 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "responder/tokens.h"
 
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "wicket/challenge.h"
+#include "base/thumbprints.h"
 #include "wicket/link.h"
 
-/* FNV-1a; uthash's own function does not compile without warnings everywhere. */
-static unsigned token_hash(const void *key, size_t length)
-{
-    const unsigned char *bytes = key;
-    unsigned hash = 2166136261U;
-    for (size_t i = 0; i < length; i++)
-        hash = (hash ^ bytes[i]) * 16777619U;
-    return hash;
-}
-
-#define HASH_FUNCTION(key, length, hash) ((hash) = token_hash((key), (length)))
-#define HASH_NONFATAL_OOM                1
-#define uthash_nonfatal_oom(entry)       ((entry)->lost = true)
-#include <uthash.h>
-
-struct token_entry {
-    UT_hash_handle hh;
-    bool lost;                /* the table could not grow to take it */
-    char key_authorization[]; /* the token is what stands before the dot, and the key */
+struct token {
+    struct named named;
+    struct thumbprint *thumbprint;
+    char name[];
 };
 
 void tokens_init(struct tokens *tokens)
 {
-    *tokens = (struct tokens){.table = NULL};
+    *tokens = (struct tokens){.stateless = ""};
+    names_init(&tokens->by_name, offsetof(struct token, name));
+    thumbprints_init(&tokens->thumbprints);
 }
 
-static void tokens_remove(struct tokens *tokens, struct token_entry *entry)
+static void tokens_remove(struct tokens *tokens, struct token *token)
 {
-    HASH_DEL(tokens->table, entry);
-    free(entry);
+    names_remove(&tokens->by_name, &token->named);
+    thumbprint_release(&tokens->thumbprints, token->thumbprint);
+    free(token);
 }
 
 void tokens_deinit(struct tokens *tokens)
 {
-    while (tokens->table)
-        tokens_remove(tokens, tokens->table);
+    struct named *next;
+
+    for (struct named *one = names_first(&tokens->by_name); one != NULL; one = next) {
+        next = names_next(&tokens->by_name, one);
+        tokens_remove(tokens, (void *)one);
+    }
 }
 
-static struct token_entry *tokens_look_up(const struct tokens *tokens, const char *token,
-                                          size_t length)
+static struct token *tokens_look_up(const struct tokens *tokens, const char *name, size_t length)
 {
-    struct token_entry *entry = NULL;
-    if (length > 0 && length <= CHALLENGE_TOKEN_MAX)
-        HASH_FIND(hh, tokens->table, token, length, entry);
-    return entry;
+    return length > CHALLENGE_TOKEN_MAX ? NULL : (void *)names_find(&tokens->by_name, name, length);
+}
+
+static bool tokens_add(struct tokens *tokens, const char *name, size_t length,
+                       struct thumbprint *thumbprint)
+{
+    struct token *token = malloc(sizeof(*token) + length + 1);
+
+    if (!token)
+        return false;
+    token->thumbprint = thumbprint;
+    memcpy(token->name, name, length);
+    token->name[length] = '\0';
+    if (names_add(&tokens->by_name, &token->named))
+        return true;
+    free(token);
+    return false;
 }
 
 bool tokens_put(struct tokens *tokens, const char *key_authorization)
 {
-    size_t length = strlen(key_authorization);
-    size_t token_length = strcspn(key_authorization, ".");
-    struct token_entry *old = tokens_look_up(tokens, key_authorization, token_length);
-    struct token_entry *entry;
+    size_t length = strcspn(key_authorization, ".");
+    struct token *old = tokens_look_up(tokens, key_authorization, length);
+    struct thumbprint *thumbprint =
+        thumbprint_use(&tokens->thumbprints, key_authorization + length + 1);
 
-    if (old && strcmp(old->key_authorization, key_authorization) == 0)
+    if (!thumbprint)
+        return false;
+    if (old) {
+        thumbprint_release(&tokens->thumbprints, old->thumbprint);
+        old->thumbprint = thumbprint;
         return true;
-    entry = malloc(sizeof(*entry) + length + 1);
-    if (!entry)
-        return false;
-    entry->lost = false;
-    memcpy(entry->key_authorization, key_authorization, length + 1);
-    if (old)
-        tokens_remove(tokens, old);
-    HASH_ADD_KEYPTR(hh, tokens->table, entry->key_authorization, token_length, entry);
-    if (entry->lost) {
-        free(entry);
-        return false;
     }
-    return true;
+    if (tokens_add(tokens, key_authorization, length, thumbprint))
+        return true;
+    thumbprint_release(&tokens->thumbprints, thumbprint);
+    return false;
 }
 
 void tokens_forget(struct tokens *tokens, const char *token)
 {
-    struct token_entry *entry = tokens_look_up(tokens, token, strlen(token));
+    struct token *entry = tokens_look_up(tokens, token, strlen(token));
     if (entry)
         tokens_remove(tokens, entry);
 }
 
-const char *tokens_find(const struct tokens *tokens, const char *token, size_t length)
+const char *tokens_find(const struct tokens *tokens, char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1],
+                        const char *token, size_t length)
 {
-    const struct token_entry *entry = tokens_look_up(tokens, token, length);
-    return entry ? entry->key_authorization : NULL;
+    const struct token *entry = tokens_look_up(tokens, token, length);
+    return entry ? challenge_join(out, token, length, entry->thumbprint->text) : NULL;
 }
 
 void tokens_set_stateless(struct tokens *tokens, const char *thumbprint)
@@ -102,14 +102,11 @@ const char *tokens_answer(const struct tokens *tokens,
                           char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
                           size_t length)
 {
-    const char *registered = tokens_find(tokens, token, length);
+    const char *registered = tokens_find(tokens, out, token, length);
     if (registered || !tokens->stateless[0])
         return registered;
     if (length < LINK_STATELESS_TOKEN_MIN || length > CHALLENGE_TOKEN_MAX ||
         !challenge_is_token(token, length))
         return NULL;
-    memcpy(out, token, length);
-    out[length] = '.';
-    memcpy(out + length + 1, tokens->stateless, sizeof(tokens->stateless));
-    return out;
+    return challenge_join(out, token, length, tokens->stateless);
 }

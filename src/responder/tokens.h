@@ -4,17 +4,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/names.h"
 #include "wicket/challenge.h"
 
 /*
  * The key authorizations that are served, by token. They come from the keeper only, which has
- * checked them; the hash needs no protection from chosen keys. One allocation each: 100,000 of
- * them take less than 20 MB.
+ * checked them. One allocation each, of the token, and the thumbprints once: 100,000 of them take
+ * less than 10 MB. A key authorization is put together when it is asked for.
  */
-struct token_entry;
-
 struct tokens {
-    struct token_entry *table;
+    struct names by_name;
+    struct names thumbprints;
     char stateless[CHALLENGE_THUMBPRINT_LENGTH + 1]; /* of the account that is answered for whenever
                                                         nobody registered a token; or "" */
 };
@@ -31,11 +31,10 @@ void tokens_forget(struct tokens *tokens, const char *token);
 /* A well-formed thumbprint, or "" for the end of it. */
 void tokens_set_stateless(struct tokens *tokens, const char *thumbprint);
 
-/* NULL when nobody registered this token. Valid until the table changes. */
-const char *tokens_find(const struct tokens *tokens, const char *token, size_t length);
-
-/* What to answer: the registered key authorization, or the stateless one, which is written to
- * `out`; NULL when there is neither. Valid as long as both `out` and what tokens_find gives. */
+/* Both write a key authorization to `out` and return it, or return NULL: the first one when nobody
+ * registered this token, the second when there is no stateless answer to it either. */
+const char *tokens_find(const struct tokens *tokens, char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1],
+                        const char *token, size_t length);
 const char *tokens_answer(const struct tokens *tokens,
                           char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1], const char *token,
                           size_t length);

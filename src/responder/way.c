@@ -28,13 +28,13 @@ static bool is_method(const char *text, size_t length, bool whole)
 /* A target that is whole. */
 static enum way way_of_target(const struct tokens *tokens, const struct target *target)
 {
-    char stateless[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
+    char text[CHALLENGE_KEY_AUTHORIZATION_MAX + 1];
     size_t length = 0;
     const char *token = target_token(target, &length);
 
     if (!token || !challenge_is_token(token, length))
         return WAY_PASS;
-    return tokens_answer(tokens, stateless, token, length) ? WAY_ANSWER : WAY_UNKNOWN;
+    return tokens_answer(tokens, text, token, length) ? WAY_ANSWER : WAY_UNKNOWN;
 }
 
 /* A path as far as it goes. */
