@@ -20,6 +20,7 @@
 #include "keeper/reload.h"
 #include "keeper/root.h"
 #include "keeper/sandbox.h"
+#include "keeper/serve.h"
 #include "keeper/settle.h"
 #include "keeper/webroot_tokens.h"
 #include "wicket/log.h"
@@ -87,29 +88,13 @@ const char *keeper_end_text(enum window_end end)
     return "";
 }
 
-void keeper_forget_token(struct keeper *keeper, const char *token)
-{
-    union link_message message;
-
-    link_message_init(&message, LINK_FORGET);
-    memcpy(message.forget.token, token, strlen(token));
-    child_send(&keeper->child, &message);
-}
-
 /* --- what the responder says --- */
 
 static void on_up(void *owner)
 {
     struct keeper *keeper = owner;
-    union link_message message;
 
-    link_message_init(&message, LINK_TOKEN);
-    for (const struct token *token = keeper->tokens.by_name; token != NULL;
-         token = token->hh.next) {
-        memcpy(message.token.key_authorization, token->challenge.key_authorization,
-               sizeof(token->challenge.key_authorization));
-        child_send(&keeper->child, &message);
-    }
+    serve_all(keeper);
     window_responder_up(&keeper->window, event_now_ms());
 }
 
@@ -173,7 +158,7 @@ static void on_validation(void *owner, const struct link_validation *validation)
         struct validator *from = validators_note(&keeper->validators, validation);
         struct token *token = tokens_find(&keeper->tokens, validation->token);
         if (token != NULL)
-            token->validations++;
+            token->validated = true;
         note_validation(keeper, validation);
         ledger_note_validation(keeper, validation, from);
     }
@@ -474,6 +459,7 @@ int keeper_init(struct keeper *keeper, struct config *config, const struct keepe
     };
     keeper_window_options(&window, config);
     window_init(&keeper->window, &window);
+    tokens_init(&keeper->tokens);
     pass_init(&keeper->pass);
     webroot_init(&keeper->webroot);
     keeper_admission_init(&keeper->admission);

@@ -152,6 +152,4 @@ uint64_t keeper_validations(const struct keeper *keeper);
 uint64_t keeper_turned_away(const struct keeper *keeper);
 uint64_t keeper_passed(const struct keeper *keeper);
 uint64_t keeper_unknown(const struct keeper *keeper);
-/* The responder stops serving it. */
-void keeper_forget_token(struct keeper *keeper, const char *token);
 const char *keeper_end_text(enum window_end end);

@@ -82,9 +82,10 @@ static uint64_t token_age_ms(const struct keeper *keeper, const char *name)
     const struct token *token = tokens_find(&keeper->tokens, name);
     uint64_t since_ms = UINT64_MAX;
 
-    for (size_t i = 0; token != NULL && i < token->holder_count; i++)
-        if (token->holders[i]->since_ms < since_ms)
-            since_ms = token->holders[i]->since_ms;
+    for (const struct window_reason *one = token == NULL ? NULL : token->holders; one != NULL;
+         one = one->next_holder)
+        if (one->since_ms < since_ms)
+            since_ms = one->since_ms;
     return since_ms == UINT64_MAX ? UINT64_MAX : event_now_ms() - since_ms;
 }
 

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "keeper/tokens.h"
+
 /* json_pack has no unsigned 64 bit number; none of these comes near the top bit. */
 static json_t *number(uint64_t value)
 {
@@ -100,9 +102,8 @@ static json_t *reason_json(const struct window_reason *reason)
                   "pid", json_integer(reason->pid), "purpose", reason->purpose);
 
     if (reason->kind == WINDOW_TOKEN) {
-        json_object_set_new(object, "token_sha256", digest_json(reason->challenge.token));
-        json_object_set_new(object, "account_sha256",
-                            digest_json(challenge_thumbprint(&reason->challenge)));
+        json_object_set_new(object, "token_sha256", digest_json(reason->token->name));
+        json_object_set_new(object, "account_sha256", digest_json(reason->token->thumbprint->text));
     }
     return object;
 }

@@ -11,6 +11,7 @@
 #include "keeper/evidence.h"
 #include "keeper/keeper.h"
 #include "keeper/probe.h"
+#include "keeper/serve.h"
 #include "keeper/status.h"
 #include "keeper/webroot_tokens.h"
 #include "wicket/duration.h"
@@ -88,27 +89,17 @@ static void note_refused(const struct peer *peer, const char *purpose, const cha
 static struct window_reason *begin(struct peer *peer, enum window_kind kind, uint64_t deadline_ms,
                                    const char *purpose, const struct challenge *challenge)
 {
-    uint64_t until_ms = 0;
-    struct window_reason *reason = calloc(1, sizeof(*reason));
-    enum window_refusal refusal = WINDOW_REFUSED_MEMORY;
+    uint64_t until_ms;
+    struct window_reason *reason = window_reason_new(kind, peer->uid, deadline_ms, purpose);
 
-    if (reason != NULL) {
-        reason->kind = kind;
-        reason->uid = peer->uid;
+    if (reason != NULL)
         reason->pid = peer->pid;
-        reason->deadline.at_ms = deadline_ms;
-        snprintf(reason->purpose, sizeof(reason->purpose), "%s", purpose);
-        if (challenge != NULL)
-            reason->challenge = *challenge;
-        refusal = window_begin(&peer->keeper->window, event_now_ms(), reason, &until_ms);
-    }
+    enum window_refusal refusal = serve_begin(peer->keeper, reason, challenge, &until_ms);
     if (refusal != WINDOW_ACCEPTED) {
-        free(reason);
         note_refused(peer, purpose, refusal_text(refusal));
         refuse(peer, refusal, until_ms);
         return NULL;
     }
-    ledger_note_reason(peer->keeper, reason);
     return reason;
 }
 
@@ -119,16 +110,6 @@ bool request_account_admitted(const struct config *config, const struct challeng
     for (size_t i = 0; i < config->tokens.account_count && !admitted; i++)
         admitted = strcmp(config->tokens.accounts[i], challenge_thumbprint(challenge)) == 0;
     return admitted;
-}
-
-void request_serve(struct keeper *keeper, const struct challenge *challenge)
-{
-    union link_message message;
-
-    link_message_init(&message, LINK_TOKEN);
-    memcpy(message.token.key_authorization, challenge->key_authorization,
-           sizeof(challenge->key_authorization));
-    child_send(&keeper->child, &message);
 }
 
 static void handle_add(struct peer *peer, const struct control_add *add)
@@ -150,12 +131,11 @@ static void handle_add(struct peer *peer, const struct control_add *add)
         return;
     }
     const struct token *token = tokens_find(&keeper->tokens, challenge.token);
-    if (token != NULL &&
-        strcmp(token->challenge.key_authorization, challenge.key_authorization) != 0) {
+    if (token != NULL && !token_is_of(token, &challenge)) {
         note_refused(peer, add->purpose, "conflict");
         peer_result(peer, EX_DATAERR,
                     "token %s is registered already, for another ACME account (thumbprint %s)",
-                    challenge.token, challenge_thumbprint(&token->challenge));
+                    challenge.token, token->thumbprint->text);
         return;
     }
 
@@ -170,23 +150,14 @@ static void handle_add(struct peer *peer, const struct control_add *add)
     uint64_t now_ms = event_now_ms();
     uint64_t deadline_ms = now_ms + keeper->config->window.token_lifetime_ms;
     struct window_reason *reason = token == NULL ? NULL : token_holder(token, peer->uid);
-    /* The responder hears of the token before the ping that window_begin asks for. */
-    request_serve(keeper, &challenge);
     if (reason != NULL) {
+        serve_token(keeper, token);
         window_again(&keeper->window, now_ms, reason, deadline_ms);
         ledger_note_reason(keeper, reason);
     } else {
         reason = begin(peer, WINDOW_TOKEN, deadline_ms, add->purpose, &challenge);
-        if (reason == NULL) {
-            if (token == NULL)
-                keeper_forget_token(keeper, challenge.token);
+        if (reason == NULL)
             return;
-        }
-        if (tokens_hold(&keeper->tokens, reason) == NULL) {
-            window_finish(&keeper->window, now_ms, reason, WINDOW_END_REMOVED);
-            peer_result(peer, EX_TEMPFAIL, "the keeper ran out of memory");
-            return;
-        }
     }
     keeper->tokens_total++;
     /* The same again is no news. */
@@ -219,17 +190,17 @@ static void handle_remove(struct peer *peer, const struct control_remove *remove
         peer_result(peer, 0,
                     "token %s was registered by nobody: it is a file in the webroot, which ends it "
                     "when it is removed",
-                    token->challenge.token);
+                    token->name);
         return;
     }
     if (reason == NULL) {
         peer_result(peer, EX_NOPERM,
                     "token %s was registered by uid %u; only that user and root can remove it",
-                    token->challenge.token, (unsigned int)other->uid);
+                    token->name, (unsigned int)other->uid);
         return;
     }
     snprintf(peer->warning, sizeof(peer->warning), "%s", keeper->trouble);
-    peer->explain = remove->explain != 0 && token->validations == 0 && reason->count == 1;
+    peer->explain = remove->explain != 0 && !token->validated && reason->count == 1;
     window_release(&keeper->window, event_now_ms(), reason);
     park(peer, PEER_WAIT_ENDED, FRESH_WAIT_MS);
 }

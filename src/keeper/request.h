@@ -13,8 +13,6 @@ bool request_handle(struct peer *peer, const union control_message *message);
 
 /* Whether tokens.accounts lets this one in. */
 bool request_account_admitted(const struct config *config, const struct challenge *challenge);
-/* The responder answers it from now on. */
-void request_serve(struct keeper *keeper, const struct challenge *challenge);
 
 /* Looks again at a parked peer, and answers it if what it waits for has come or its time is up. */
 void request_resume(struct peer *peer, uint64_t now_ms);

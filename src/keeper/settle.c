@@ -7,6 +7,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/request.h"
+#include "keeper/serve.h"
 #include "keeper/webroot_tokens.h"
 #include "wicket/duration.h"
 #include "wicket/log.h"
@@ -35,12 +36,11 @@ static void take_ended(struct keeper *keeper, uint64_t now_ms)
 
         if (reason->kind == WINDOW_TOKEN) {
             if (may_tell_end(keeper, reason, now_ms))
-                log_info("token %s of uid %u is over: %s", reason->challenge.token,
+                log_info("token %s of uid %u is over: %s", reason->token->name,
                          (unsigned int)reason->uid,
                          reason->end == WINDOW_END_REMOVED ? "removed" : why);
-            if (tokens_let_go(&keeper->tokens, reason))
-                keeper_forget_token(keeper, reason->challenge.token);
             webroot_tokens_ended(keeper, reason);
+            serve_end(keeper, reason);
         }
         keeper->shut_reason = why;
         peers_forget(keeper, reason, why);

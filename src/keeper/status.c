@@ -108,7 +108,7 @@ static json_t *reason_json(const struct window_reason *reason, uint64_t now_ms)
         at_ms == WINDOW_FOREVER ? json_null() : number(at_ms > now_ms ? at_ms - now_ms : 0));
 
     if (object != NULL && reason->kind == WINDOW_TOKEN)
-        json_object_set_new(object, "token", json_string(reason->challenge.token));
+        json_object_set_new(object, "token", json_string(reason->token->name));
     return object;
 }
 

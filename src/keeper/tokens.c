@@ -4,29 +4,47 @@
 #include <stdlib.h>
 #include <string.h>
 
+void tokens_init(struct tokens *tokens)
+{
+    names_init(&tokens->by_name, offsetof(struct token, name));
+    thumbprints_init(&tokens->thumbprints);
+}
+
 static void token_free(struct tokens *tokens, struct token *token)
 {
-    HASH_DEL(tokens->by_name, token);
-    free(token->holders);
+    names_remove(&tokens->by_name, &token->named);
+    thumbprint_release(&tokens->thumbprints, token->thumbprint);
     free(token);
 }
 
 void tokens_deinit(struct tokens *tokens)
 {
-    struct token *token, *next;
+    struct named *next;
 
-    HASH_ITER(hh, tokens->by_name, token, next)
-    {
-        token_free(tokens, token);
+    for (struct named *one = names_first(&tokens->by_name); one != NULL; one = next) {
+        next = names_next(&tokens->by_name, one);
+        token_free(tokens, (void *)one);
     }
 }
 
 struct token *tokens_find(const struct tokens *tokens, const char *name)
 {
-    struct token *token;
+    return (void *)names_find(&tokens->by_name, name, strlen(name));
+}
 
-    HASH_FIND_STR(tokens->by_name, name, token);
-    return token;
+const struct token *tokens_first(const struct tokens *tokens)
+{
+    return (const void *)names_first(&tokens->by_name);
+}
+
+const struct token *tokens_next(const struct tokens *tokens, const struct token *token)
+{
+    return (const void *)names_next(&tokens->by_name, &token->named);
+}
+
+bool token_is_of(const struct token *token, const struct challenge *challenge)
+{
+    return strcmp(token->thumbprint->text, challenge_thumbprint(challenge)) == 0;
 }
 
 static bool holds(const struct window_reason *reason, bool is_file)
@@ -36,65 +54,86 @@ static bool holds(const struct window_reason *reason, bool is_file)
 
 struct window_reason *token_holder(const struct token *token, uid_t uid)
 {
-    for (size_t i = 0; i < token->holder_count; i++)
-        if (holds(token->holders[i], false) && token->holders[i]->uid == uid)
-            return token->holders[i];
-    return NULL;
+    struct window_reason *one = token->holders;
+
+    while (one != NULL && !(holds(one, false) && one->uid == uid))
+        one = one->next_holder;
+    return one;
 }
 
 struct window_reason *token_any_holder(const struct token *token)
 {
-    for (size_t i = 0; i < token->holder_count; i++)
-        if (holds(token->holders[i], false))
-            return token->holders[i];
-    return NULL;
+    struct window_reason *one = token->holders;
+
+    while (one != NULL && !holds(one, false))
+        one = one->next_holder;
+    return one;
 }
 
 struct window_reason *token_file_holder(const struct token *token)
 {
-    for (size_t i = 0; i < token->holder_count; i++)
-        if (holds(token->holders[i], true))
-            return token->holders[i];
+    struct window_reason *one = token->holders;
+
+    while (one != NULL && !holds(one, true))
+        one = one->next_holder;
+    return one;
+}
+
+/* NULL: no memory. */
+static struct token *token_new(struct tokens *tokens, const struct challenge *challenge)
+{
+    size_t length = strlen(challenge->token);
+    size_t size = offsetof(struct token, name) + length + 1;
+    struct token *token = calloc(1, size < sizeof(*token) ? sizeof(*token) : size);
+
+    if (token == NULL)
+        return NULL;
+    memcpy(token->name, challenge->token, length);
+    token->thumbprint = thumbprint_use(&tokens->thumbprints, challenge_thumbprint(challenge));
+    if (token->thumbprint != NULL && names_add(&tokens->by_name, &token->named))
+        return token;
+    if (token->thumbprint != NULL)
+        thumbprint_release(&tokens->thumbprints, token->thumbprint);
+    free(token);
     return NULL;
 }
 
-struct token *tokens_hold(struct tokens *tokens, struct window_reason *reason)
+bool tokens_hold(struct tokens *tokens, struct window_reason *reason,
+                 const struct challenge *challenge)
 {
-    struct token *token = tokens_find(tokens, reason->challenge.token);
-
-    if (token == NULL) {
-        token = calloc(1, sizeof(*token));
-        if (token == NULL)
-            return NULL;
-        token->challenge = reason->challenge;
-        HASH_ADD_STR(tokens->by_name, challenge.token, token);
-    }
-    struct window_reason **holders =
-        reallocarray(token->holders, token->holder_count + 1, sizeof(*holders));
-    if (holders == NULL) {
-        if (token->holder_count == 0)
-            token_free(tokens, token);
-        return NULL;
-    }
-    token->holders = holders;
-    token->holders[token->holder_count++] = reason;
-    return token;
-}
-
-bool tokens_let_go(struct tokens *tokens, struct window_reason *reason)
-{
-    struct token *token = tokens_find(tokens, reason->challenge.token);
+    struct token *token = tokens_find(tokens, challenge->token);
 
     if (token == NULL)
+        token = token_new(tokens, challenge);
+    if (token == NULL)
         return false;
-    for (size_t i = 0; i < token->holder_count; i++) {
-        if (token->holders[i] != reason)
-            continue;
-        token->holders[i] = token->holders[--token->holder_count];
-        break;
-    }
-    if (token->holder_count > 0)
-        return false;
-    token_free(tokens, token);
+    /* Who came first is named first. */
+    struct window_reason **at = &token->holders;
+    while (*at != NULL)
+        at = &(*at)->next_holder;
+    *at = reason;
+    reason->next_holder = NULL;
+    reason->token = token;
     return true;
+}
+
+bool token_is_last_holder(const struct window_reason *reason)
+{
+    return reason->token != NULL && reason->token->holders == reason && reason->next_holder == NULL;
+}
+
+void tokens_let_go(struct tokens *tokens, struct window_reason *reason)
+{
+    struct token *token = reason->token;
+
+    if (token == NULL)
+        return;
+    struct window_reason **at = &token->holders;
+    while (*at != reason)
+        at = &(*at)->next_holder;
+    *at = reason->next_holder;
+    reason->next_holder = NULL;
+    reason->token = NULL;
+    if (token->holders == NULL)
+        token_free(tokens, token);
 }

@@ -8,6 +8,7 @@
 
 #include "keeper/keeper.h"
 #include "keeper/request.h"
+#include "keeper/serve.h"
 #include "keeper/webroot_create.h"
 #include "wicket/duration.h"
 #include "wicket/log.h"
@@ -49,28 +50,15 @@ static int begin(struct keeper *keeper, const struct webroot_file *file, uint64_
                  struct error *error)
 {
     uint64_t now_ms = event_now_ms();
-    uint64_t until_ms = 0;
-    struct window_reason *reason = calloc(1, sizeof(*reason));
-    enum window_refusal refusal = WINDOW_REFUSED_MEMORY;
+    uint64_t until_ms;
+    struct window_reason *reason =
+        window_reason_new(WINDOW_TOKEN, file->uid, now_ms + lifetime_ms, "file in the webroot");
 
-    if (reason != NULL) {
-        reason->kind = WINDOW_TOKEN;
+    if (reason != NULL)
         reason->is_file = true;
-        reason->uid = file->uid;
-        reason->deadline.at_ms = now_ms + lifetime_ms;
-        snprintf(reason->purpose, sizeof(reason->purpose), "file in the webroot");
-        reason->challenge = file->challenge;
-        refusal = window_begin(&keeper->window, now_ms, reason, &until_ms);
-    }
-    if (refusal != WINDOW_ACCEPTED) {
-        free(reason);
+    enum window_refusal refusal = serve_begin(keeper, reason, &file->challenge, &until_ms);
+    if (refusal != WINDOW_ACCEPTED)
         return refuse(keeper, refusal, file->uid, until_ms > now_ms ? until_ms - now_ms : 0, error);
-    }
-    if (tokens_hold(&keeper->tokens, reason) == NULL) {
-        window_finish(&keeper->window, now_ms, reason, WINDOW_END_REMOVED);
-        return refuse(keeper, WINDOW_REFUSED_MEMORY, file->uid, 0, error);
-    }
-    ledger_note_reason(keeper, reason);
     return 0;
 }
 
@@ -85,8 +73,7 @@ static int check(const struct keeper *keeper, const struct webroot_file *file, u
     if (!request_account_admitted(keeper->config, challenge))
         return error_set(error, EX_NOPERM, "its ACME account is not among tokens.accounts in %s",
                          keeper->config->path);
-    if (token != NULL &&
-        strcmp(token->challenge.key_authorization, challenge->key_authorization) != 0)
+    if (token != NULL && !token_is_of(token, challenge))
         return error_set(error, EX_DATAERR, "the token is registered for another ACME account");
     return 0;
 }
@@ -107,13 +94,8 @@ static int appeared(void *owner, const struct webroot_file *file, uint64_t age_m
         window_again(&keeper->window, now_ms, reason, now_ms + lifetime_ms);
         return 0;
     }
-    /* The responder hears of the token before the ping that window_begin asks for. */
-    request_serve(keeper, challenge);
-    if (begin(keeper, file, lifetime_ms, error) < 0) {
-        if (token == NULL)
-            keeper_forget_token(keeper, challenge->token);
+    if (begin(keeper, file, lifetime_ms, error) < 0)
         return -1;
-    }
     keeper->tokens_total++;
     if (webroot_tokens_may_log(keeper))
         log_info("token %s appeared as a file of uid %u in the webroot", challenge->token,
@@ -163,12 +145,7 @@ void webroot_tokens_start(struct keeper *keeper)
 
 void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason)
 {
-    const struct token *token;
-
-    if (!reason->is_file)
-        return;
     /* The file may have been removed and written again in one turn. */
-    token = tokens_find(&keeper->tokens, reason->challenge.token);
-    if (token == NULL || token_file_holder(token) == NULL)
-        webroot_forget(&keeper->webroot, reason->challenge.token);
+    if (reason->is_file && token_file_holder(reason->token) == NULL)
+        webroot_forget(&keeper->webroot, reason->token->name);
 }

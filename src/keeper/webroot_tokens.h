@@ -25,5 +25,5 @@ void webroot_tokens_start(struct keeper *keeper);
 /* Whether one more line about a file may be written: whoever may write files could fill the log. */
 bool webroot_tokens_may_log(struct keeper *keeper);
 
-/* The reason has ended, its token was let go of. */
+/* The reason has ended, and still has its token. */
 void webroot_tokens_ended(struct keeper *keeper, const struct window_reason *reason);

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 static uint64_t later(uint64_t now_ms, uint64_t by_ms)
 {
@@ -239,6 +240,22 @@ static void expire(struct window *window, uint64_t now_ms)
     }
     if (window->state == WINDOW_OPEN && now_ms >= window->limit_at_ms)
         limit_reached(window, now_ms);
+}
+
+struct window_reason *window_reason_new(enum window_kind kind, uid_t uid, uint64_t deadline_ms,
+                                        const char *purpose)
+{
+    size_t length = strlen(purpose);
+    size_t size = offsetof(struct window_reason, purpose) + length + 1;
+    struct window_reason *reason = calloc(1, size < sizeof(*reason) ? sizeof(*reason) : size);
+
+    if (reason == NULL)
+        return NULL;
+    reason->kind = kind;
+    reason->uid = uid;
+    reason->deadline.at_ms = deadline_ms;
+    memcpy(reason->purpose, purpose, length);
+    return reason;
 }
 
 enum window_refusal window_begin(struct window *window, uint64_t now_ms,

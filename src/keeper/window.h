@@ -8,7 +8,6 @@
 #include <uthash.h>
 
 #include "keeper/deadlines.h"
-#include "wicket/challenge.h"
 
 /*
  * The life of the window, as pure data: events go in, actions come out. There is no I/O here and
@@ -85,18 +84,22 @@ enum window_refusal {
  * visitors. */
 #define WINDOW_BLOCKED_MS 10000
 
+struct token;
+
+/* There may be a hundred thousand: what one takes is worth a look. */
 struct window_reason {
-    enum window_kind kind;
-    enum window_end end; /* once it has ended */
-    uid_t uid;
-    pid_t pid;
-    bool is_file;       /* WINDOW_TOKEN: a file in the webroot, registered by nobody */
-    unsigned int count; /* WINDOW_TOKEN: how often it was registered and not yet removed */
     uint64_t since_ms;
     struct deadline deadline; /* .at_ms may be WINDOW_FOREVER */
-    char purpose[96];
-    struct challenge challenge; /* WINDOW_TOKEN */
     struct window_reason *previous, *next;
+    struct token *token;               /* WINDOW_TOKEN: see tokens.h */
+    struct window_reason *next_holder; /* of the same token */
+    uid_t uid;
+    pid_t pid;
+    unsigned int count;        /* WINDOW_TOKEN: how often it was registered and not yet removed */
+    enum window_kind kind : 8; /* one byte each, so that most purposes fit in behind */
+    enum window_end end : 8;   /* once it has ended */
+    bool is_file;              /* WINDOW_TOKEN: a file in the webroot, registered by nobody */
+    char purpose[];
 };
 
 /* What is remembered of a user. */
@@ -159,10 +162,13 @@ void window_deinit(struct window *window);
  * window that is open. */
 void window_configure(struct window *window, const struct window_options *options);
 
+/* On the heap, in as much memory as its purpose takes; NULL: no memory. */
+struct window_reason *window_reason_new(enum window_kind kind, uid_t uid, uint64_t deadline_ms,
+                                        const char *purpose);
 /*
- * A reason begins. `reason` is filled in by the caller (kind, uid, pid, purpose, challenge,
- * deadline.at_ms) on the heap and belongs to the window when WINDOW_ACCEPTED is returned.
- * Otherwise *until_ms may say when it is worth trying again (0: no time is known).
+ * A reason begins. What window_reason_new has not set, the caller does (pid, is_file, token); it
+ * belongs to the window when WINDOW_ACCEPTED is returned. Otherwise *until_ms may say when it is
+ * worth trying again (0: no time is known).
  */
 enum window_refusal window_begin(struct window *window, uint64_t now_ms,
                                  struct window_reason *reason, uint64_t *until_ms);

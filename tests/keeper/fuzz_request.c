@@ -236,6 +236,7 @@ static void world_init(struct world *world)
     child_log_init(&keeper->child.log, keeper->epoll_fd);
     keeper_window_options(&window, &world->config);
     window_init(&keeper->window, &window);
+    tokens_init(&keeper->tokens);
     pass_init(&keeper->pass);
     webroot_init(&keeper->webroot);
     keeper->control = (struct event_source){listen_somewhere(), control_ready, keeper};

@@ -28,12 +28,10 @@ void rig_deinit(struct rig *rig)
 struct window_reason *rig_reason(const struct rig *rig, enum window_kind kind, uid_t uid,
                                  uint64_t for_ms)
 {
-    struct window_reason *reason = calloc(1, sizeof(*reason));
+    uint64_t deadline_ms = for_ms == WINDOW_FOREVER ? WINDOW_FOREVER : rig->now_ms + for_ms;
+    struct window_reason *reason = window_reason_new(kind, uid, deadline_ms, "");
 
     assert_non_null(reason);
-    reason->kind = kind;
-    reason->uid = uid;
-    reason->deadline.at_ms = for_ms == WINDOW_FOREVER ? WINDOW_FOREVER : rig->now_ms + for_ms;
     return reason;
 }
 

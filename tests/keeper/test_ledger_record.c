@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "keeper/ledger_record.h"
+#include "keeper/tokens.h"
 
 #define TOKEN      "token-of-the-record"
 #define THUMBPRINT "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"
@@ -65,23 +66,27 @@ static void test_digest(void **state)
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
-static struct window_reason reason_of(enum window_kind kind)
+static struct window_reason *reason_of(enum window_kind kind)
 {
-    struct window_reason reason = {.kind = kind, .uid = 1000, .pid = 77};
+    struct window_reason *reason =
+        window_reason_new(kind, 1000, WINDOW_FOREVER, "certbot hook for \"a\\b\"");
 
-    strcpy(reason.purpose, "certbot hook for \"a\\b\"");
-    strcpy(reason.challenge.token, TOKEN);
-    strcpy(reason.challenge.key_authorization, TOKEN "." THUMBPRINT);
+    assert_non_null(reason);
+    reason->pid = 77;
     return reason;
 }
 
 static void test_reasons(void **state)
 {
-    struct window_reason reason = reason_of(WINDOW_TOKEN);
+    const struct challenge challenge = {TOKEN, TOKEN "." THUMBPRINT};
+    struct window_reason *reason = reason_of(WINDOW_TOKEN);
     char digest[LEDGER_DIGEST];
+    struct tokens tokens;
 
     (void)state;
-    json_t *object = parse(ledger_record_reason(&stamp, &reason), "token-registered");
+    tokens_init(&tokens);
+    assert_true(tokens_hold(&tokens, reason, &challenge));
+    json_t *object = parse(ledger_record_reason(&stamp, reason), "token-registered");
     is_text(object, "window", "abc-1/7");
     is_text(object, "kind", "token");
     is_text(object, "purpose", "certbot hook for \"a\\b\"");
@@ -91,22 +96,25 @@ static void test_reasons(void **state)
     is_text(object, "account_sha256", ledger_digest(digest, THUMBPRINT, strlen(THUMBPRINT)));
     json_decref(object);
 
-    reason.is_file = true;
-    object = parse(ledger_record_reason(&stamp, &reason), "token-registered");
+    reason->is_file = true;
+    object = parse(ledger_record_reason(&stamp, reason), "token-registered");
     is_text(object, "kind", "file");
     json_decref(object);
+    tokens_deinit(&tokens);
+    free(reason);
 
     reason = reason_of(WINDOW_RUN);
-    object = parse(ledger_record_reason(&stamp, &reason), "window-asked");
+    object = parse(ledger_record_reason(&stamp, reason), "window-asked");
     is_text(object, "kind", "run");
     assert_null(json_object_get(object, "token_sha256"));
     json_decref(object);
+    free(reason);
 }
 
 static void test_opened(void **state)
 {
-    const struct window_reason reason = reason_of(WINDOW_HAND);
-    const struct ledger_opened opened = {&reason, "", 80, 4026531840};
+    struct window_reason *reason = reason_of(WINDOW_HAND);
+    const struct ledger_opened opened = {reason, "", 80, 4026531840};
 
     (void)state;
     json_t *object = parse(ledger_record_opened(&stamp, &opened), "window-opened");
@@ -115,6 +123,7 @@ static void test_opened(void **state)
     is_number(object, "port", 80);
     is_number(object, "network", 4026531840);
     json_decref(object);
+    free(reason);
 }
 
 static void test_validation(void **state)
