@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -17,16 +18,17 @@
 
 struct child_packet {
     struct child_packet *next;
-    union link_message message;
-    int fd; /* -1: none */
+    int fd;          /* -1: none */
+    uint32_t length; /* of its message */
+    unsigned char message[];
 };
 
 enum { DEATHS_AT_ONCE = 3, DELAY_FIRST_MS = 500, DELAY_MAX_MS = 30000 };
 /* As many messages are read in one go: the other descriptors get their turn. */
 enum { MESSAGES_A_ROUND = 256 };
-/* A responder that reads no more than that is no good any more. It has read nothing for a while by
- * then: every token of every user, and as many visitors again, would fit in. */
-enum { PACKETS_MAX = 65536 };
+/* Bytes. A responder that reads no more than that is no good any more. It has read nothing for a
+ * while by then: 200,000 tokens that are served anew, or end at once, would fit in. */
+enum { WAITING_MAX = 64 * 1024 * 1024 };
 
 static void packets_free(struct child *child)
 {
@@ -38,7 +40,7 @@ static void packets_free(struct child *child)
         child->waiting = next;
     }
     child->waiting_last = NULL;
-    child->waiting_count = 0;
+    child->waiting_bytes = 0;
 }
 
 void child_init(struct child *child, int epoll_fd, const struct spawn_plan *plan,
@@ -299,9 +301,12 @@ static ssize_t send_packet(const struct child *child, const union link_message *
 
 static void flush(struct child *child)
 {
+    union link_message message;
+
     while (child->waiting != NULL) {
         struct child_packet *packet = child->waiting;
-        if (send_packet(child, &packet->message, packet->fd) < 0) {
+        memcpy(&message, packet->message, packet->length);
+        if (send_packet(child, &message, packet->fd) < 0) {
             if (errno != EAGAIN)
                 begin_death(child);
             return;
@@ -309,8 +314,8 @@ static void flush(struct child *child)
         child->waiting = packet->next;
         if (packet->fd >= 0)
             descriptor_discard(packet->fd);
+        child->waiting_bytes -= sizeof(*packet) + packet->length;
         free(packet);
-        child->waiting_count--;
     }
     child->waiting_last = NULL;
     event_change(child->epoll_fd, &child->link, EPOLLIN);
@@ -408,8 +413,9 @@ void child_send_descriptor(struct child *child, const union link_message *messag
         return;
     }
 
+    size_t length = link_message_length(message->header.type);
     struct child_packet *packet =
-        child->waiting_count < PACKETS_MAX ? malloc(sizeof(*packet)) : NULL;
+        child->waiting_bytes < WAITING_MAX ? malloc(sizeof(*packet) + length) : NULL;
     if (packet == NULL) {
         /* It would miss a token; a fresh one is handed all of them. */
         log_errorx("no room for another message to the responder");
@@ -419,11 +425,12 @@ void child_send_descriptor(struct child *child, const union link_message *messag
         return;
     }
     packet->next = NULL;
-    packet->message = *message;
     packet->fd = fd;
+    packet->length = (uint32_t)length;
+    memcpy(packet->message, message, length);
     *(child->waiting == NULL ? &child->waiting : &child->waiting_last->next) = packet;
     child->waiting_last = packet;
-    child->waiting_count++;
+    child->waiting_bytes += sizeof(*packet) + length;
     event_change(child->epoll_fd, &child->link, EPOLLIN | EPOLLOUT);
 }
 

@@ -60,7 +60,7 @@ struct child {
     int unread_fd;                     /* DYING: the link, which may have unread sockets in it */
     struct child_log log;
     struct child_packet *waiting, *waiting_last;
-    size_t waiting_count;
+    size_t waiting_bytes;
 };
 
 /* After this long a life, a death is not counted as one of a row. */

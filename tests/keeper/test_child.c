@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -230,12 +231,42 @@ static void test_hurry(void **state)
     clear_stage(&stage);
 }
 
+#define MANY 100000
+
+/* All tokens that end at once, while the responder reads nothing: they wait, each in as much memory
+ * as its message takes. */
+static void test_many_wait(void **state)
+{
+    union link_message message;
+    struct stage stage;
+    int link[2];
+
+    (void)state;
+    set_stage(&stage);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, link),
+                     0);
+    stage.child.link.fd = link[0];
+    stage.child.state = CHILD_READY;
+    link_message_init(&message, LINK_FORGET);
+    for (unsigned int i = 0; i < MANY; i++) {
+        snprintf(message.forget.token, sizeof(message.forget.token), "%u", i);
+        child_send(&stage.child, &message);
+    }
+    assert_int_equal(stage.child.state, CHILD_READY);
+    assert_non_null(stage.child.waiting);
+    assert_true(stage.child.waiting_bytes < MANY * (sizeof(message.forget) + 32));
+    assert_int_equal(link_receive(link[1], &message, NULL), sizeof(message.forget));
+    assert_string_equal(message.forget.token, "0");
+    close(link[1]);
+    clear_stage(&stage);
+}
+
 int main(int count, char **arguments)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_unread),        cmocka_unit_test(test_stop_unread),
         cmocka_unit_test(test_dead_listener), cmocka_unit_test(test_listener_restored),
-        cmocka_unit_test(test_hurry),
+        cmocka_unit_test(test_hurry),         cmocka_unit_test(test_many_wait),
     };
 
     if (count == 1 && strcmp(arguments[0], SELF) == 0)
