@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -112,13 +113,46 @@ static json_t *reason_json(const struct window_reason *reason, uint64_t now_ms)
     return object;
 }
 
-static json_t *reasons_json(const struct keeper *keeper, uint64_t now_ms)
-{
-    json_t *array = json_array();
+#define DUMP (JSON_COMPACT | JSON_ENSURE_ASCII)
 
-    for (const struct window_reason *one = keeper->window.reasons; one != NULL; one = one->next)
-        json_array_append_new(array, reason_json(one, now_ms));
-    return array;
+/* Each by itself: as one document a hundred thousand of them would take a hundred megabytes. */
+static bool write_reasons(FILE *out, const struct keeper *keeper, uint64_t now_ms)
+{
+    bool good = true;
+
+    for (const struct window_reason *one = keeper->window.reasons; one != NULL && good;
+         one = one->next) {
+        json_t *object = reason_json(one, now_ms);
+        if (one != keeper->window.reasons)
+            fputc(',', out);
+        good = object != NULL && json_dumpf(object, out, DUMP) == 0;
+        json_decref(object);
+    }
+    return good;
+}
+
+/* Takes the document over, which has members already. NULL: no memory. */
+static char *write_document(json_t *document, const struct keeper *keeper, uint64_t now_ms)
+{
+    char *rest = document == NULL ? NULL : json_dumps(document, DUMP);
+    char *text = NULL;
+    size_t length;
+    FILE *out = rest == NULL ? NULL : open_memstream(&text, &length);
+    bool good = false;
+
+    json_decref(document);
+    if (out != NULL) {
+        fputs("{\"reasons\":[", out);
+        good = write_reasons(out, keeper, now_ms);
+        fprintf(out, "],%s", rest + 1);
+        good = !ferror(out) && good;
+        good = fclose(out) == 0 && good;
+    }
+    free(rest);
+    if (good)
+        return text;
+    free(text);
+    return NULL;
 }
 
 static json_t *validators_json(const struct keeper *keeper)
@@ -230,23 +264,20 @@ static char *render(struct keeper *keeper, uint64_t now_ms)
     escape_copy(path, sizeof(path), keeper->config->path, strlen(keeper->config->path));
     redirect_read_counters(keeper->redirect, &table, NULL);
     json_t *document = json_pack(
-        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
-        "s:o, s:o, s:o, s:o, s:o}",
+        "{s:i, s:b, s:i, s:s, s:s, s:s, s:s, s:b, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:o, "
+        "s:o, s:o, s:o, s:o}",
         "version", 1, "running", 1, "pid", (int)getpid(), "mode",
         keeper->mode == PRIVILEGES_FULL ? "full" : "sidecar", "method",
         keeper->config->redirect.method == CONFIG_METHOD_TPROXY ? "tproxy" : "redirect", "config",
         path, "state", state_text(keeper), "owned_table", redirect_is_owned(keeper->redirect),
         "responder", responder_text(keeper), "trouble", text_or_null(keeper->trouble), "window",
-        window_json(keeper, &table, now_ms), "reasons", reasons_json(keeper, now_ms), "runs",
-        number(runs(keeper)), "counters", counters_json(keeper, &table), "validators",
-        validators_json(keeper), "last_shut", shut_json(keeper, now_ms), "stateless",
-        keeper->stateless.told[0] != '\0', "admitted", admitted_json(keeper), "overruled",
+        window_json(keeper, &table, now_ms), "runs", number(runs(keeper)), "counters",
+        counters_json(keeper, &table), "validators", validators_json(keeper), "last_shut",
+        shut_json(keeper, now_ms), "stateless", keeper->stateless.told[0] != '\0', "admitted",
+        admitted_json(keeper), "overruled",
         text_or_null(keeper->in_force ? redirect_overruled(keeper->redirect) : ""), "sources",
         sources_json(keeper), "evidence", evidence_json(keeper), "ledger", ledger_json(keeper));
-    char *text = document == NULL ? NULL : json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII);
-
-    json_decref(document);
-    return text;
+    return write_document(document, keeper, now_ms);
 }
 
 void status_send(struct peer *peer, uint64_t now_ms)
