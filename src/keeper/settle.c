@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "keeper/settle.h"
 
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,6 +239,10 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         keeper->window_uid = keeper->window.reasons->uid;
         keeper->window_told = request_log_take(&keeper->request_log, keeper->window_uid, now_ms);
     }
+    /* All tokens are gone, and what was said of them to the responder too. By itself the C library
+     * gives back only what lies behind all that is in use. */
+    if (keeper->state_seen != WINDOW_ARMED && state == WINDOW_ARMED)
+        (void)malloc_trim(0);
     keeper->state_seen = state;
     if (state == WINDOW_OPEN)
         keeper->evidence_tokens = keeper->tokens_total - keeper->before.tokens;

@@ -210,8 +210,10 @@ static enum peer_state peer_send_drained(struct peer *peer, bool *sent, struct e
     link_message_init(&message, LINK_DRAINED);
     message.drained.sequence = peer->drain_sequence;
     enum peer_state state = peer_send(peer, &message, sent, error);
-    if (*sent)
+    if (*sent) {
         peer->drain_sequence = 0;
+        tokens_trim(peer->tokens);
+    }
     return state;
 }
 

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "responder/tokens.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/thumbprints.h"
 #include "wicket/link.h"
+
+/* Fewer are not worth it: the next window's would have to be asked for again. */
+enum { TRIM_FROM = 1000 };
 
 struct token {
     struct named named;
@@ -52,10 +56,13 @@ static bool tokens_add(struct tokens *tokens, const char *name, size_t length,
     token->thumbprint = thumbprint;
     memcpy(token->name, name, length);
     token->name[length] = '\0';
-    if (names_add(&tokens->by_name, &token->named))
-        return true;
-    free(token);
-    return false;
+    if (!names_add(&tokens->by_name, &token->named)) {
+        free(token);
+        return false;
+    }
+    if (tokens->most < tokens->by_name.count)
+        tokens->most = tokens->by_name.count;
+    return true;
 }
 
 bool tokens_put(struct tokens *tokens, const char *key_authorization)
@@ -83,6 +90,15 @@ void tokens_forget(struct tokens *tokens, const char *token)
     struct token *entry = tokens_look_up(tokens, token, strlen(token));
     if (entry)
         tokens_remove(tokens, entry);
+}
+
+void tokens_trim(struct tokens *tokens)
+{
+    if (tokens->by_name.count > 0 || tokens->most < TRIM_FROM)
+        return;
+    tokens->most = 0;
+    /* By itself the C library gives back only what lies behind all that is in use. */
+    (void)malloc_trim(0);
 }
 
 const char *tokens_find(const struct tokens *tokens, char out[CHALLENGE_KEY_AUTHORIZATION_MAX + 1],

@@ -15,6 +15,7 @@
 struct tokens {
     struct names by_name;
     struct names thumbprints;
+    size_t most;                                     /* at once, since memory was last given back */
     char stateless[CHALLENGE_THUMBPRINT_LENGTH + 1]; /* of the account that is answered for whenever
                                                         nobody registered a token; or "" */
 };
@@ -27,6 +28,9 @@ void tokens_deinit(struct tokens *tokens);
 bool tokens_put(struct tokens *tokens, const char *key_authorization);
 /* One not there is fine. */
 void tokens_forget(struct tokens *tokens, const char *token);
+
+/* Nobody is there who would have to wait: gives back the memory of many that are gone. */
+void tokens_trim(struct tokens *tokens);
 
 /* A well-formed thumbprint, or "" for the end of it. */
 void tokens_set_stateless(struct tokens *tokens, const char *thumbprint);

@@ -42,6 +42,10 @@ static void test_tokens(void **state)
     assert_true(tokens_put(&tokens, "a." THUMBPRINT));
     assert_true(tokens_put(&tokens, "a." THUMBPRINT2));
     assert_string_equal(tokens_find(&tokens, out, "a", 1), "a." THUMBPRINT2);
+    assert_int_equal(tokens.thumbprints.count, 2);
+    assert_true(tokens_put(&tokens, "ab." THUMBPRINT2));
+    assert_int_equal(tokens.thumbprints.count, 1);
+    assert_true(tokens_put(&tokens, "ab." THUMBPRINT));
     tokens_forget(&tokens, "a");
     tokens_forget(&tokens, "a");
     assert_null(tokens_find(&tokens, out, "a", 1));
@@ -127,6 +131,20 @@ static void test_many_tokens(void **state)
         many_text(text, sizeof(text), i);
         assert_string_equal(tokens_find(&tokens, out, text, strcspn(text, ".")), text);
     }
+
+    /* While there is one, nothing is given back; then all of it is. */
+    for (int i = 0; i < MANY; i++) {
+        many_text(text, sizeof(text), i);
+        text[strcspn(text, ".")] = '\0';
+        tokens_trim(&tokens);
+        assert_int_equal(tokens.most, MANY);
+        tokens_forget(&tokens, text);
+    }
+    assert_null(tokens_find(&tokens, out, text, strlen(text)));
+    tokens_trim(&tokens);
+    assert_int_equal(tokens.most, 0);
+    after = mallinfo2();
+    assert_true(after.uordblks + after.hblkhd <= before.uordblks + before.hblkhd + 4096);
     tokens_deinit(&tokens);
 }
 
