@@ -194,9 +194,7 @@ int connection_find(struct connection *out, const struct settings *settings, uin
                     bool *running, struct error *error)
 {
     struct watch watch;
-    if (watch_init(&watch, settings->config.control.socket, NULL, error) < 0) {
-        return -1;
-    }
+    watch_init(&watch, settings->config.control.socket, NULL);
     enum connection_state state;
     int result;
     for (;;) {
@@ -210,7 +208,10 @@ int connection_find(struct connection *out, const struct settings *settings, uin
                           settings->config.control.socket);
             break;
         }
-        watch_wait_hung_up(&watch, deadline_ms);
+        result = watch_wait_hung_up(&watch, deadline_ms, error);
+        if (result < 0) {
+            break;
+        }
     }
     watch_deinit(&watch);
     *running = result == 0 && state == CONNECTION_READY;

@@ -105,7 +105,9 @@ static int look_until(struct connection *out, struct settings *settings, const c
             return give_up(&holder, settings, error);
         }
         /* A lock is let go a moment after its file was closed, so waking once is not enough. */
-        watch_wait_hung_up(watch, deadline_ms);
+        if (watch_wait_hung_up(watch, deadline_ms, error) < 0) {
+            return -1;
+        }
     }
 }
 
@@ -115,9 +117,7 @@ int reach_keeper(struct connection *out, struct settings *settings, const char *
     char lock[CONFIG_PATH_MAX + 64];
     snprintf(lock, sizeof lock, "%s/keeper", runtime_dir); /* for its directory alone */
     struct watch watch;
-    if (watch_init(&watch, settings->config.control.socket, lock, error) < 0) {
-        return -1;
-    }
+    watch_init(&watch, settings->config.control.socket, lock);
     const int result =
         look_until(out, settings, runtime_dir, &watch, deadline_in(patience_ms), reached, error);
     watch_deinit(&watch);

@@ -88,10 +88,7 @@ static int provide_keeper(struct start *start, struct error *error)
     if (held) {
         return start_keeper(start, error);
     }
-    if (!dying) {
-        watch_wait(&start->watch, start->deadline_ms);
-    }
-    return 0;
+    return dying ? 0 : watch_wait(&start->watch, start->deadline_ms, error);
 }
 
 static int connect_loop(struct start *start, struct connection *out, struct error *error)
@@ -110,9 +107,10 @@ static int connect_loop(struct start *start, struct connection *out, struct erro
                              "see " CLI_LOG_PLACES,
                              start->settings->config.control.socket);
         }
-        if (state == CONNECTION_LEAVING) {
-            watch_wait_hung_up(&start->watch, start->deadline_ms);
-        } else if (provide_keeper(start, error) < 0) {
+        const int result = state == CONNECTION_LEAVING
+                               ? watch_wait_hung_up(&start->watch, start->deadline_ms, error)
+                               : provide_keeper(start, error);
+        if (result < 0) {
             return -1;
         }
     }
@@ -125,9 +123,7 @@ int start_connect_at(struct connection *out, const struct settings *settings,
     if (lockfile_init(&start.lock, place->runtime_dir, error) < 0) {
         return -1;
     }
-    if (watch_init(&start.watch, settings->config.control.socket, start.lock.path, error) < 0) {
-        return -1;
-    }
+    watch_init(&start.watch, settings->config.control.socket, start.lock.path);
     const int result = connect_loop(&start, out, error);
     watch_deinit(&start.watch);
     lockfile_deinit(&start.lock);

@@ -37,19 +37,10 @@ static int watch_directory_of(int fd, const char *file, struct error *error)
     return 0;
 }
 
-int watch_init(struct watch *watch, const char *socket, const char *lock, struct error *error)
+void watch_init(struct watch *watch, const char *socket, const char *lock)
 {
-    watch->patience_ms = PATIENCE_FIRST_MS;
-    watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-    if (watch->fd < 0) {
-        return error_set_errno(error, EX_OSERR, "cannot wait for the keeper");
-    }
-    if (watch_directory_of(watch->fd, socket, error) < 0 ||
-        (lock != NULL && watch_directory_of(watch->fd, lock, error) < 0)) {
-        watch_deinit(watch);
-        return -1;
-    }
-    return 0;
+    *watch =
+        (struct watch){.socket = socket, .lock = lock, .fd = -1, .patience_ms = PATIENCE_FIRST_MS};
 }
 
 void watch_deinit(struct watch *watch)
@@ -60,21 +51,42 @@ void watch_deinit(struct watch *watch)
     watch->fd = -1;
 }
 
-void watch_wait(struct watch *watch, uint64_t deadline_ms)
+static int watch_begin(struct watch *watch, struct error *error)
 {
+    watch->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (watch->fd < 0) {
+        return error_set_errno(error, EX_OSERR, "cannot wait for the keeper");
+    }
+    if (watch_directory_of(watch->fd, watch->socket, error) < 0 ||
+        (watch->lock != NULL && watch_directory_of(watch->fd, watch->lock, error) < 0)) {
+        watch_deinit(watch);
+        return -1;
+    }
+    return 0;
+}
+
+int watch_wait(struct watch *watch, uint64_t deadline_ms, struct error *error)
+{
+    if (watch->fd < 0) {
+        return watch_begin(watch, error);
+    }
     struct pollfd poll_fd = {.fd = watch->fd, .events = POLLIN};
     if (poll(&poll_fd, 1, deadline_left(deadline_ms)) > 0) {
         char events[4096];
         while (read(watch->fd, events, sizeof events) > 0) {
         }
     }
+    return 0;
 }
 
-void watch_wait_hung_up(struct watch *watch, uint64_t deadline_ms)
+int watch_wait_hung_up(struct watch *watch, uint64_t deadline_ms, struct error *error)
 {
+    if (watch->fd < 0) {
+        return watch_begin(watch, error);
+    }
     const uint64_t own = deadline_in((uint64_t)watch->patience_ms);
-    watch_wait(watch, own < deadline_ms ? own : deadline_ms);
     if (watch->patience_ms < PATIENCE_MAX_MS) {
         watch->patience_ms *= 2;
     }
+    return watch_wait(watch, own < deadline_ms ? own : deadline_ms, error);
 }

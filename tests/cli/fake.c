@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "fake.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +92,22 @@ void fake_result(int client, int exit_code, const char *text)
     message.result.exit_code = exit_code;
     snprintf(message.result.text, sizeof message.result.text, "%s", text);
     control_send(client, &message, -1);
+}
+
+size_t fake_watches(void)
+{
+    DIR *descriptors = opendir("/proc/self/fd");
+    need(descriptors != NULL, "/proc/self/fd");
+    size_t count = 0;
+    for (const struct dirent *one; (one = readdir(descriptors)) != NULL;) {
+        char target[64] = "";
+        if (readlinkat(dirfd(descriptors), one->d_name, target, sizeof target - 1) > 0 &&
+            strcmp(target, "anon_inode:inotify") == 0) {
+            count++;
+        }
+    }
+    closedir(descriptors);
+    return count;
 }
 
 int fake_next(int client, union control_message *request)

@@ -33,5 +33,7 @@ void fake_stop(struct fake *fake); /* joins the thread and removes what there wa
 /* For scripts. A client that is gone is not an error: the test sees what it makes of that. */
 void fake_greet(int client, const char *config_path);
 void fake_result(int client, int exit_code, const char *text);
+/* How many watches on files this process has, of which the client is one part. */
+size_t fake_watches(void);
 /* The next request; its type, or 0 at the end. */
 int fake_next(int client, union control_message *request);

@@ -98,6 +98,33 @@ static void test_end_before_the_greeting_is_tried_again(void **state)
     fake_stop(&fake);
 }
 
+static void count_watches(struct fake *fake, int client, int number)
+{
+    size_t *const watches = fake->context;
+    watches[number] = fake_watches();
+    hang_up_three_times(fake, client, number);
+}
+
+/* It takes the kernel long to end a watch, and a keeper that answers needs none. Whatever happens
+ * between two attempts is seen by the later one, or by the watch before it. */
+static void test_watch_only_behind_the_first_attempt(void **state)
+{
+    (void)state;
+    struct fake fake;
+    struct connection connection;
+    struct error error;
+    bool running;
+    size_t watches[4] = {9, 9, 9, 9};
+    fake_start(&fake, count_watches, watches);
+    assert_int_equal(find(&fake, &connection, &running, &error), 0);
+    assert_true(running);
+    connection_close(&connection);
+    fake_stop(&fake);
+    assert_int_equal(watches[0], 0);
+    for (size_t i = 1; i < 4; i++)
+        assert_int_equal(watches[i], 1);
+}
+
 static void hang_up(struct fake *fake, int client, int number)
 {
     (void)fake;
@@ -414,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_greeting),
         cmocka_unit_test(test_nobody),
         cmocka_unit_test(test_end_before_the_greeting_is_tried_again),
+        cmocka_unit_test(test_watch_only_behind_the_first_attempt),
         cmocka_unit_test(test_end_before_every_greeting),
         cmocka_unit_test(test_no_greeting_in_time),
         cmocka_unit_test(test_full_queue),

@@ -24,11 +24,14 @@ struct scene {
     char runtime[96];
     struct lockfile lock;
     struct settings settings; /* as the caller has them */
+    size_t watches;           /* that there were when it was greeted */
 };
 
 static void greet(struct fake *fake, int client, int number)
 {
     (void)number;
+    size_t *const watches = fake->context;
+    *watches += fake_watches();
     fake_greet(client, fake->settings.config.path);
     union control_message request;
     while (fake_next(client, &request) != 0)
@@ -38,7 +41,8 @@ static void greet(struct fake *fake, int client, int number)
 static void set_scene(struct scene *scene, bool listens)
 {
     struct error error;
-    fake_start(&scene->fake, greet, NULL);
+    scene->watches = 0;
+    fake_start(&scene->fake, greet, &scene->watches);
     snprintf(scene->runtime, sizeof scene->runtime, "%s/run", scene->fake.directory);
     scene->settings = scene->fake.settings;
     if (!listens)
@@ -87,6 +91,7 @@ static void test_ready_and_nobody(void **state)
         assert_int_equal(reach(&scene, 0, &reached, &error), 0);
         assert_int_equal(reached, listens != 0 ? REACH_READY : REACH_NOBODY);
         clear_scene(&scene);
+        assert_int_equal(scene.watches, 0); /* ending one takes long */
     }
 }
 
