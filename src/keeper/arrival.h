@@ -51,7 +51,7 @@ struct arrival {
 /* Whether bans hold: with tproxy, and behind an admission, which stands behind them. */
 bool arrival_bans_hold(const struct config *config);
 
-/* What is missing at the beginning counts against nobody: see redirect_forget_missing. */
+/* What is missing at the beginning counts against nobody: see redirect_open. */
 void arrival_begin(struct arrival *arrival, const struct redirect_counters *counters,
                    bool bans_hold);
 enum arrival_verdict arrival_look(struct arrival *arrival,

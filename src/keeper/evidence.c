@@ -11,17 +11,18 @@ static uint64_t since(uint64_t now, uint64_t before)
     return now > before ? now - before : 0;
 }
 
-void keeper_evidence(struct keeper *keeper, bool leased, struct evidence *out)
+void keeper_evidence(struct keeper *keeper, bool leased, const struct redirect_counters *table,
+                     struct evidence *out)
 {
     const struct keeper_before *before = &keeper->before;
-    struct redirect_counters table = {0};
+    struct redirect_counters read = {0};
 
     *out = (struct evidence){0};
     if (!leased)
         return;
-    if (keeper->redirect != NULL)
-        redirect_read_counters(keeper->redirect, &table, NULL);
-    struct redirect_count sum = redirect_count_sum(&table);
+    if (table == NULL && keeper->redirect != NULL)
+        redirect_read_connections(keeper->redirect, &read, NULL);
+    struct redirect_count sum = redirect_count_sum(table != NULL ? table : &read);
     out->validations = since(keeper_validations(keeper), before->validations);
     out->unknown = since(keeper_unknown(keeper), before->unknown);
     out->redirected = since(sum.redirected, before->redirected);

@@ -3,10 +3,13 @@
 
 #include <stdbool.h>
 
+#include "redirect/redirect.h"
 #include "wicket/evidence.h"
 
 struct keeper;
 
 /* What has come through the present window, or through the last one. Nothing does before its first
- * lease: `leased` says whether it had one. */
-void keeper_evidence(struct keeper *keeper, bool leased, struct evidence *out);
+ * lease: `leased` says whether it had one. `table`: what the kernel has counted by now; NULL: it is
+ * asked. */
+void keeper_evidence(struct keeper *keeper, bool leased, const struct redirect_counters *table,
+                     struct evidence *out);

@@ -144,13 +144,13 @@ static void note_opened(struct keeper *keeper)
         send_line(keeper, ledger_record_opened(&at, &opened));
 }
 
-static void write_shut(struct keeper *keeper)
+static void write_shut(struct keeper *keeper, const struct redirect_counters *table)
 {
     struct ledger_note *note = &keeper->note;
     const struct ledger_stamp at = {note->shut_time, keeper->ledger.keeper, note->shut_window};
     struct evidence seen;
 
-    keeper_evidence(keeper, note->shut_leased, &seen);
+    keeper_evidence(keeper, note->shut_leased, table, &seen);
     const struct ledger_shut shut = {
         .open_ms = note->shut_open_ms,
         .why = note->shut_why,
@@ -204,15 +204,15 @@ void ledger_note_window(struct keeper *keeper, uint64_t now_ms)
         note_shut(keeper, now_ms);
     if (note->shut_waits && (window->ping_answered >= note->shut_sequence ||
                              !window->responder_ready || now_ms >= note->shut_by_ms))
-        write_shut(keeper);
+        write_shut(keeper, NULL);
     if (is_open && note->window == 0)
         note_opened(keeper);
 }
 
-void ledger_note_counters(struct keeper *keeper)
+void ledger_note_counters(struct keeper *keeper, const struct redirect_counters *table)
 {
     if (keeper->note.shut_waits)
-        write_shut(keeper);
+        write_shut(keeper, table);
 }
 
 uint64_t ledger_note_next_ms(const struct keeper *keeper)
@@ -225,5 +225,5 @@ void ledger_note_end(struct keeper *keeper)
     if (keeper->note.window != 0)
         note_shut(keeper, event_now_ms());
     if (keeper->note.shut_waits)
-        write_shut(keeper);
+        write_shut(keeper, NULL);
 }

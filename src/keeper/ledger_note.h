@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "keeper/ledger_record.h"
+#include "redirect/redirect.h"
 
 struct keeper;
 struct validator;
@@ -51,8 +52,8 @@ void ledger_note_validation(struct keeper *keeper, const struct link_validation 
                             struct validator *from);
 /* After every event: whether a window has opened or shut. */
 void ledger_note_window(struct keeper *keeper, uint64_t now_ms);
-/* Before what is counted begins anew. */
-void ledger_note_counters(struct keeper *keeper);
+/* Before what is counted begins anew, from what the kernel has counted by now. */
+void ledger_note_counters(struct keeper *keeper, const struct redirect_counters *table);
 uint64_t ledger_note_next_ms(const struct keeper *keeper);
 /* What there is left to note before the keeper goes. */
 void ledger_note_end(struct keeper *keeper);

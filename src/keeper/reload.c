@@ -103,7 +103,7 @@ static int replace_table(struct keeper *keeper, const struct config *fresh, stru
 
     if (!pass_relays(&keeper->pass, &relays, &relay_count))
         return error_set(error, EX_OSERR, "out of memory");
-    redirect_read_counters(keeper->redirect, &counters, NULL);
+    redirect_read_connections(keeper->redirect, &counters, NULL);
     int outcome = redirect_replace(keeper->redirect, fresh, left_ms, relays, relay_count, error);
     free(relays);
     if (outcome < 0)

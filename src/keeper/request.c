@@ -263,7 +263,7 @@ static void handle_arm(struct peer *peer, const struct control_arm *arm)
 
     struct redirect_counters table = {0};
 
-    redirect_read_counters(keeper->redirect, &table, NULL);
+    redirect_read_connections(keeper->redirect, &table, NULL);
     struct redirect_count sum = redirect_count_sum(&table);
     peer->is_armed = true;
     peer->baseline = (struct peer_baseline){
@@ -404,7 +404,7 @@ static void explain(struct peer *peer)
     char text[EVIDENCE_TEXT];
     struct evidence seen;
 
-    keeper_evidence(keeper, keeper->window.was_leased, &seen);
+    keeper_evidence(keeper, keeper->window.was_leased, NULL, &seen);
     /* What others fetched is no answer to why nobody fetched this one. */
     if (seen.validations > 0)
         snprintf(peer->warning, sizeof(peer->warning),
@@ -449,7 +449,7 @@ static void send_report(struct peer *peer, uint64_t now_ms)
     struct redirect_counters table = {0};
     union control_message message;
 
-    redirect_read_counters(keeper->redirect, &table, NULL);
+    redirect_read_connections(keeper->redirect, &table, NULL);
     struct redirect_count sum = redirect_count_sum(&table);
 
     control_message_init(&message, CONTROL_REPORT);

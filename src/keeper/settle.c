@@ -72,20 +72,19 @@ static void shut(struct keeper *keeper, uint64_t now_ms)
     keeper->in_force = false;
 }
 
-/* Before the first lease of a window: what the counters stand at, and nobody is missing. */
+/* Before the first lease of a window: what the counters stand at. Nobody is missing then. */
 static void begin_looking(struct keeper *keeper, uint64_t now_ms)
 {
     struct redirect_counters counters;
     struct error error;
 
-    ledger_note_counters(keeper);
     keeper->leased_ms = now_ms;
-    if (redirect_forget_missing(keeper->redirect, &error) < 0 ||
-        redirect_read_counters(keeper->redirect, &counters, &error) < 0) {
+    if (redirect_read_connections(keeper->redirect, &counters, &error) < 0) {
         if (log_limit_take(&keeper->troubles_told, now_ms))
             log_warnx("%s", error.text);
         counters = (struct redirect_counters){0};
     }
+    ledger_note_counters(keeper, &counters);
     arrival_begin(&keeper->arrival, &counters, arrival_bans_hold(keeper->config));
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
@@ -107,9 +106,10 @@ static void arm(struct keeper *keeper, uint64_t now_ms)
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_PRESSURE);
         return;
     }
-    if (!keeper->window.was_leased)
+    bool first = !keeper->window.was_leased;
+    if (first)
         begin_looking(keeper, now_ms);
-    if (redirect_arm(keeper->redirect, &error) < 0) {
+    if ((first ? redirect_open : redirect_arm)(keeper->redirect, &error) < 0) {
         keeper_trouble(keeper, "%s", error.text);
         keeper_refuse_lease(keeper, &error);
         window_lease_refused(&keeper->window, now_ms, WINDOW_HOLD_KERNEL);

@@ -190,7 +190,7 @@ static json_t *evidence_json(struct keeper *keeper)
 
     if (keeper->window.windows == 0 || !keeper->window.was_leased || keeper->evidence_tokens == 0)
         return json_null();
-    keeper_evidence(keeper, true, &seen);
+    keeper_evidence(keeper, true, NULL, &seen);
     evidence_describe(text, &seen, keeper->config->responder.port);
     return json_pack("{s:s, s:o}", "verdict", evidence_name(evidence_judge(&seen)), "text",
                      text_or_null(seen.validations > 0 ? "" : text));

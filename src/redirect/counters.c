@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include <endian.h>
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <libmnl/libmnl.h>
-#include <libnftnl/expr.h>
-#include <libnftnl/rule.h>
 #include <libnftnl/udata.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -15,39 +13,72 @@
 #include "redirect/ruleset_netlink.h"
 #include "redirect/set_netlink.h"
 
+/* Of a rule's description no more is looked at than its comment and its counters: libnftnl would
+ * make objects of all of its expressions, which takes longer than the kernel's answer. */
+struct rule {
+    const char *comment; /* says which counter is which; NULL: there is none */
+    bool counts;
+    uint64_t packets;
+};
+
 static int take_comment(const struct nftnl_udata *data, void *context)
 {
-    const char **comment = context;
+    struct rule *rule = context;
 
     if (nftnl_udata_type(data) == NFTNL_UDATA_RULE_COMMENT && nftnl_udata_len(data) > 0) {
         const char *text = nftnl_udata_get(data);
 
         if (text[nftnl_udata_len(data) - 1] == '\0')
-            *comment = text;
+            rule->comment = text;
     }
     return 0;
 }
 
-/* The comment that says which counter is which; NULL when there is none. It lives as long as the
- * rule. */
-static const char *rule_comment(const struct nftnl_rule *rule)
+static int take_packets(const struct nlattr *attribute, void *context)
 {
-    const char *comment = NULL;
-    uint32_t length = 0;
-    const void *data = nftnl_rule_get_data(rule, NFTNL_RULE_USERDATA, &length);
+    struct rule *rule = context;
 
-    if (data)
-        nftnl_udata_parse(data, length, take_comment, &comment);
-    return comment;
+    if (mnl_attr_get_type(attribute) == NFTA_COUNTER_PACKETS &&
+        mnl_attr_validate(attribute, MNL_TYPE_U64) == 0)
+        rule->packets += be64toh(mnl_attr_get_u64(attribute));
+    return MNL_CB_OK;
 }
 
-static int add_packets(struct nftnl_expr *expression, void *context)
+/* The kernel says what an expression is before it says the rest. */
+static int take_expression(const struct nlattr *attribute, void *context)
 {
-    uint64_t *packets = context;
+    switch (mnl_attr_get_type(attribute)) {
+    case NFTA_EXPR_NAME:
+        ((struct rule *)context)->counts = mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) == 0 &&
+                                           strcmp(mnl_attr_get_str(attribute), "counter") == 0;
+        return MNL_CB_OK;
+    case NFTA_EXPR_DATA:
+        return ((struct rule *)context)->counts
+                   ? mnl_attr_parse_nested(attribute, take_packets, context)
+                   : MNL_CB_OK;
+    default:
+        return MNL_CB_OK;
+    }
+}
 
-    if (strcmp(nftnl_expr_get_str(expression, NFTNL_EXPR_NAME), "counter") == 0)
-        *packets += nftnl_expr_get_u64(expression, NFTNL_EXPR_CTR_PACKETS);
-    return 0;
+static int take_expressions(const struct nlattr *attribute, void *context)
+{
+    ((struct rule *)context)->counts = false;
+    return mnl_attr_parse_nested(attribute, take_expression, context);
+}
+
+static int take_attribute(const struct nlattr *attribute, void *context)
+{
+    switch (mnl_attr_get_type(attribute)) {
+    case NFTA_RULE_EXPRESSIONS:
+        return mnl_attr_parse_nested(attribute, take_expressions, context);
+    case NFTA_RULE_USERDATA:
+        nftnl_udata_parse(mnl_attr_get_payload(attribute), mnl_attr_get_payload_len(attribute),
+                          take_comment, context);
+        return MNL_CB_OK;
+    default:
+        return MNL_CB_OK;
+    }
 }
 
 /* What the rules and sets so far add up to. */
@@ -88,22 +119,16 @@ static uint64_t *counter_of(struct redirect_counters *counters, const char *comm
 static void take_rule(const struct nlmsghdr *header, void *context)
 {
     struct sum *sum = context;
-    struct nftnl_rule *rule;
+    struct rule rule = {0};
 
     if (header->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE))
         return;
-    rule = nftnl_rule_alloc();
-    if (rule && nftnl_rule_nlmsg_parse(header, rule) >= 0) {
-        const char *comment = rule_comment(rule);
-        uint64_t *packets = comment ? counter_of(&sum->counters, comment) : NULL;
-
-        if (packets) {
-            nftnl_expr_foreach(rule, add_packets, packets);
-            sum->rules++;
-        }
+    mnl_attr_parse(header, sizeof(struct nfgenmsg), take_attribute, &rule);
+    uint64_t *packets = rule.comment ? counter_of(&sum->counters, rule.comment) : NULL;
+    if (packets) {
+        *packets += rule.packets;
+        sum->rules++;
     }
-    if (rule)
-        nftnl_rule_free(rule);
 }
 
 /* Asks until nothing changed meanwhile, which somebody else's ruleset may do too; but not for ever
@@ -124,19 +149,22 @@ static int read_whole(struct transport *transport, struct batch *batch, transpor
     return outcome;
 }
 
-/* The kernel lists the chains as they were created, prerouting before arrived: what is counted as
- * redirected has had time to arrive. */
-static int read_rules(struct transport *transport, struct sum *sum, struct failure *failure)
+/* NULL: of all chains, which the kernel lists as they were created. */
+static int read_rules(struct transport *transport, const char *chain, struct sum *sum,
+                      struct failure *failure)
 {
     struct batch batch;
 
     batch_init(&batch, BATCH_QUERY);
-    ruleset_netlink_ask_rules(&batch);
-    if (read_whole(transport, &batch, take_rule, sum, failure) < 0)
-        return -1;
+    ruleset_netlink_ask_rules(&batch, chain);
+    return read_whole(transport, &batch, take_rule, sum, failure);
+}
+
+/* The kernel gives an empty list for a table that is not there. */
+static int check_rules(const struct sum *sum, struct failure *failure)
+{
     if (sum->rules > 0)
         return 0;
-    /* The kernel gives an empty list for a table that is not there. */
     *failure = (struct failure){
         .kind = FAILURE_KERNEL, .number = ENOENT, .query = true, .object = {.kind = "table"}};
     return -1;
@@ -176,16 +204,20 @@ static int read_set(struct transport *transport, const char *set, struct sum *su
     return read_whole(transport, &batch, take_elements, sum, failure);
 }
 
+/* Of the families that are redirected. */
+static const char *const missing[REDIRECT_FAMILIES] = {
+    [REDIRECT_IPV4] = RULESET_SET_MISSING4,
+    [REDIRECT_IPV6] = RULESET_SET_MISSING6,
+};
+
 int counters_read(struct transport *transport, const struct ruleset *ruleset,
                   struct redirect_counters *out, struct failure *failure)
 {
-    static const char *const missing[REDIRECT_FAMILIES] = {
-        [REDIRECT_IPV4] = RULESET_SET_MISSING4,
-        [REDIRECT_IPV6] = RULESET_SET_MISSING6,
-    };
     struct sum sum = {0};
 
-    if (read_rules(transport, &sum, failure) < 0)
+    /* Prerouting was created before arrived: what is counted as redirected has had time to arrive.
+     */
+    if (read_rules(transport, NULL, &sum, failure) < 0 || check_rules(&sum, failure) < 0)
         return -1;
     for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
         if (!ruleset_find_set(ruleset, missing[i]))
@@ -195,5 +227,33 @@ int counters_read(struct transport *transport, const struct ruleset *ruleset,
         sum.counters.family[i].missing = sum.elements;
     }
     *out = sum.counters;
+    return 0;
+}
+
+/* Where nobody is redirected there are none, and of a table that is gone neither. */
+static bool is_counted(const struct ruleset *ruleset)
+{
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++)
+        if (ruleset_find_set(ruleset, missing[i]))
+            return true;
+    return false;
+}
+
+int counters_read_connections(struct transport *transport, const struct ruleset *ruleset,
+                              struct redirect_counters *out, struct failure *failure)
+{
+    static const char *const chains[] = {RULESET_CHAIN_PREROUTING, RULESET_CHAIN_ARRIVED};
+    struct sum sum = {0};
+
+    for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++)
+        if (read_rules(transport, chains[i], &sum, failure) < 0)
+            return -1;
+    if (is_counted(ruleset) && check_rules(&sum, failure) < 0)
+        return -1;
+    *out = (struct redirect_counters){0};
+    for (size_t i = 0; i < REDIRECT_FAMILIES; i++) {
+        out->family[i].redirected = sum.counters.family[i].redirected;
+        out->family[i].arrived = sum.counters.family[i].arrived;
+    }
     return 0;
 }

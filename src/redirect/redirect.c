@@ -236,33 +236,51 @@ int redirect_replace(struct redirect *redirect, const struct config *fresh, uint
     return 0;
 }
 
-/* A port in a set, its time counted from now. An element that is there keeps its timeout: only a
- * new one begins anew, and the first add makes sure that there is one to delete. */
-static int redirect_renew_port(struct redirect *redirect, const char *set, uint16_t port,
-                               uint64_t timeout_ms, struct error *error)
+void redirect_put_lease(const struct redirect *redirect, struct batch *batch, bool first)
+{
+    static const char *const missing[] = {RULESET_SET_MISSING4, RULESET_SET_MISSING6};
+    const struct config *config = redirect->config;
+
+    set_netlink_renew_port(batch, RULESET_SET_PORTS, config->redirect.port,
+                           config->window.lease_ms);
+    for (size_t i = 0; first && i < sizeof(missing) / sizeof(missing[0]); i++)
+        if (ruleset_find_set(&redirect->ruleset, missing[i]))
+            set_netlink_flush(batch, missing[i]);
+}
+
+static int redirect_lease(struct redirect *redirect, bool first, struct error *error)
 {
     struct batch batch;
+    bool changed;
 
+    if (redirect->config->redirect.admit_count > 0)
+        return redirect_run_admitting(redirect, first ? ADMITTING_LEASED_FIRST : ADMITTING_LEASED,
+                                      &changed, error);
     transport_start_clock(&redirect->transport);
     batch_init(&batch, BATCH_ATOMIC);
-    set_netlink_renew_port(&batch, set, port, timeout_ms);
+    redirect_put_lease(redirect, &batch, first);
     return redirect_run(redirect, &batch, false, error);
+}
+
+int redirect_open(struct redirect *redirect, struct error *error)
+{
+    return redirect_lease(redirect, true, error);
 }
 
 int redirect_arm(struct redirect *redirect, struct error *error)
 {
-    bool changed;
-
-    if (redirect->config->redirect.admit_count > 0)
-        return redirect_run_admitting(redirect, ADMITTING_LEASED, &changed, error);
-    return redirect_renew_port(redirect, RULESET_SET_PORTS, redirect->config->redirect.port,
-                               redirect->config->window.lease_ms, error);
+    return redirect_lease(redirect, false, error);
 }
 
 int redirect_probe(struct redirect *redirect, uint16_t source_port, uint64_t timeout_ms,
                    struct error *error)
 {
-    return redirect_renew_port(redirect, RULESET_SET_PROBE, source_port, timeout_ms, error);
+    struct batch batch;
+
+    transport_start_clock(&redirect->transport);
+    batch_init(&batch, BATCH_ATOMIC);
+    set_netlink_renew_port(&batch, RULESET_SET_PROBE, source_port, timeout_ms);
+    return redirect_run(redirect, &batch, false, error);
 }
 
 int redirect_shut(struct redirect *redirect, struct error *error)
@@ -315,19 +333,6 @@ int redirect_relay(struct redirect *redirect, const struct redirect_relay *add, 
     return outcome;
 }
 
-int redirect_forget_missing(struct redirect *redirect, struct error *error)
-{
-    static const char *const sets[] = {RULESET_SET_MISSING4, RULESET_SET_MISSING6};
-    struct batch batch;
-
-    transport_start_clock(&redirect->transport);
-    batch_init(&batch, BATCH_ATOMIC);
-    for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
-        if (ruleset_find_set(&redirect->ruleset, sets[i]))
-            set_netlink_flush(&batch, sets[i]);
-    return redirect_run(redirect, &batch, false, error);
-}
-
 int redirect_remove(struct redirect *redirect, struct error *error)
 {
     struct batch batch;
@@ -345,6 +350,17 @@ int redirect_read_counters(struct redirect *redirect, struct redirect_counters *
 
     transport_start_clock(&redirect->transport);
     if (counters_read(&redirect->transport, &redirect->ruleset, out, &failure) < 0)
+        return failure_explain(&failure, error);
+    return 0;
+}
+
+int redirect_read_connections(struct redirect *redirect, struct redirect_counters *out,
+                              struct error *error)
+{
+    struct failure failure;
+
+    transport_start_clock(&redirect->transport);
+    if (counters_read_connections(&redirect->transport, &redirect->ruleset, out, &failure) < 0)
         return failure_explain(&failure, error);
     return 0;
 }

@@ -91,6 +91,9 @@ bool redirect_is_owned(const struct redirect *redirect);
  * the chains of config->redirect.admit get their rule, or have it put where it belongs; 78: one of
  * them is not there, is no base chain of the input hook, or belongs to another program. */
 int redirect_arm(struct redirect *redirect, struct error *error);
+/* The same for the first lease of a window: in the same batch all that are missing are forgotten.
+ * They are of another window, since nobody is added without a lease. */
+int redirect_open(struct redirect *redirect, struct error *error);
 /* Ends the lease; one that has ended already is fine. Then the admissions go, in a batch of their
  * own: when that fails the lease is gone all the same. */
 int redirect_shut(struct redirect *redirect, struct error *error);
@@ -135,6 +138,10 @@ int redirect_relay(struct redirect *redirect, const struct redirect_relay *add, 
 int redirect_read_counters(struct redirect *redirect, struct redirect_counters *out,
                            struct error *error);
 
+/* `redirected` and `arrived` alone, in that order; the rest is zero. */
+int redirect_read_connections(struct redirect *redirect, struct redirect_counters *out,
+                              struct error *error);
+
 /* Both families together. */
 static inline struct redirect_count redirect_count_sum(const struct redirect_counters *counters)
 {
@@ -150,9 +157,6 @@ static inline struct redirect_count redirect_count_sum(const struct redirect_cou
     }
     return sum;
 }
-
-/* Nobody is missing any more. Exact while there is no lease, since nobody is added then. */
-int redirect_forget_missing(struct redirect *redirect, struct error *error);
 
 /* Deletes the table; one that is gone already is fine. */
 int redirect_remove(struct redirect *redirect, struct error *error);

@@ -6,7 +6,6 @@
 
 #include "redirect/admission.h"
 #include "redirect/admission_rule.h"
-#include "redirect/set_netlink.h"
 
 static_assert(REDIRECT_OVERRULED_MAX == ADMISSION_BAN_TEXT, "one text");
 
@@ -60,9 +59,8 @@ static int redirect_fill_admitting(struct redirect *redirect, enum admitting wha
         return redirect_take_admissions(redirect, batch, config, NULL, failure);
     if (redirect_put_admissions(redirect, batch, config, failure) < 0)
         return -1;
-    if (what == ADMITTING_LEASED)
-        set_netlink_renew_port(batch, RULESET_SET_PORTS, config->redirect.port,
-                               config->window.lease_ms);
+    if (what != ADMITTING)
+        redirect_put_lease(redirect, batch, what == ADMITTING_LEASED_FIRST);
     return 0;
 }
 

@@ -18,9 +18,12 @@ struct redirect {
     char overruled[REDIRECT_OVERRULED_MAX];
 };
 
-enum admitting { ADMITTING_LEASED, ADMITTING, ADMITTING_NO_MORE };
+enum admitting { ADMITTING_LEASED_FIRST, ADMITTING_LEASED, ADMITTING, ADMITTING_NO_MORE };
 
-/* The admissions of the redirect's config; ADMITTING_LEASED: with the lease, in the same batch. */
+/* The lease, its time counted from now; `first`: and nobody is missing any more. */
+void redirect_put_lease(const struct redirect *redirect, struct batch *batch, bool first);
+
+/* The admissions of the redirect's config; LEASED: with the lease, in the same batch. */
 int redirect_run_admitting(struct redirect *redirect, enum admitting what, bool *changed,
                            struct error *error);
 

@@ -205,7 +205,7 @@ void ruleset_netlink_ask_table(struct batch *batch)
     table_message(batch, NFT_MSG_GETTABLE, NLM_F_ACK);
 }
 
-void ruleset_netlink_ask_rules(struct batch *batch)
+void ruleset_netlink_ask_rules(struct batch *batch, const char *chain)
 {
     struct nftnl_rule *rule = nftnl_rule_alloc();
     struct nlmsghdr *header = batch_begin_message(batch, NFT_MSG_GETRULE, NLM_F_DUMP, BATCH_ROOM,
@@ -213,6 +213,8 @@ void ruleset_netlink_ask_rules(struct batch *batch)
 
     if (rule && header) {
         nftnl_rule_set_str(rule, NFTNL_RULE_TABLE, REDIRECT_TABLE);
+        if (chain)
+            nftnl_rule_set_str(rule, NFTNL_RULE_CHAIN, chain);
         nftnl_rule_nlmsg_build_payload(header, rule);
         batch_end_message(batch);
     } else

@@ -13,6 +13,6 @@
 void ruleset_netlink_create(struct batch *batch, const struct ruleset *ruleset, bool owner);
 void ruleset_netlink_delete_table(struct batch *batch);
 
-/* Queries: the table, its rules. */
+/* Queries: the table, its rules, of one chain or (NULL) of all. */
 void ruleset_netlink_ask_table(struct batch *batch);
-void ruleset_netlink_ask_rules(struct batch *batch);
+void ruleset_netlink_ask_rules(struct batch *batch, const char *chain);

@@ -169,7 +169,13 @@ int redirect_read_counters(struct redirect *redirect, struct redirect_counters *
     return answer(error);
 }
 
-int redirect_forget_missing(struct redirect *redirect, struct error *error)
+int redirect_read_connections(struct redirect *redirect, struct redirect_counters *out,
+                              struct error *error)
+{
+    return redirect_read_counters(redirect, out, error);
+}
+
+int redirect_open(struct redirect *redirect, struct error *error)
 {
     (void)redirect;
     return answer(error);

@@ -315,9 +315,13 @@ static void test_somebody_deleted_it(void **state)
     assert_int_equal(redirect_arm(redirect, &error), -1);
     assert_int_equal(error.exit_code, EX_UNAVAILABLE);
     assert_non_null(strstr(error.text, "set ports of table inet wicket: No such file"));
+    assert_int_equal(redirect_open(redirect, &error), -1);
+    assert_non_null(strstr(error.text, "set ports of table inet wicket: No such file"));
     must(redirect_shut(redirect, &error), &error);
     assert_int_equal(redirect_read_counters(redirect, &counters, &error), -1);
     assert_int_equal(error.exit_code, EX_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "table inet wicket: No such file"));
+    assert_int_equal(redirect_read_connections(redirect, &counters, &error), -1);
     assert_non_null(strstr(error.text, "table inet wicket: No such file"));
     must(redirect_install(redirect, &error), &error);
     must(redirect_arm(redirect, &error), &error);

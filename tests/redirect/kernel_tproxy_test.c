@@ -45,7 +45,11 @@ static struct redirect_count count(struct redirect *redirect)
     struct error error;
 
     must(redirect_read_counters(redirect, &counters, &error), &error);
-    return redirect_count_sum(&counters);
+    struct redirect_count sum = redirect_count_sum(&counters);
+    must(redirect_read_connections(redirect, &counters, &error), &error);
+    struct redirect_count again = redirect_count_sum(&counters);
+    assert_true(again.redirected >= sum.redirected && again.arrived >= sum.arrived);
+    return sum;
 }
 
 static long read_figure(const char *command)

@@ -39,6 +39,7 @@ static struct {
     const struct step *steps;
     size_t count, next;
     size_t queries;
+    size_t forgets; /* messages about who is missing */
 } kernel;
 
 int __wrap_transport_init(struct transport *transport, struct error *error);
@@ -95,6 +96,11 @@ int __wrap_transport_run(struct transport *transport, struct batch *batch, struc
 
     assert_false(batch->out_of_memory);
     check_install(batch, step);
+    for (size_t i = 0; i < batch->count; i++) {
+        const char *name = batch->objects[i].name;
+        kernel.forgets += name && (strcmp(name, RULESET_SET_MISSING4) == 0 ||
+                                   strcmp(name, RULESET_SET_MISSING6) == 0);
+    }
     *failure = (struct failure){.kind = step->number ? FAILURE_KERNEL : FAILURE_NONE,
                                 .number = step->number,
                                 .refused = step->refused,
@@ -134,7 +140,7 @@ static struct redirect *begin(struct config *config, bool without_owner, const s
     sample_defaults(config);
     kernel.steps = steps;
     kernel.count = count;
-    kernel.next = kernel.queries = 0;
+    kernel.next = kernel.queries = kernel.forgets = 0;
     assert_int_equal(redirect_create(&redirect, config, without_owner, NULL), 0);
     return redirect;
 }
@@ -297,6 +303,24 @@ static void test_what_is_gone_already(void **state)
     redirect_destroy(redirect);
 }
 
+/* Who is missing is forgotten once in a window, in the very batch that opens it. */
+static void test_first_lease(void **state)
+{
+    static const struct step steps[] = {{.number = 0}, {.number = 0}};
+    struct config config;
+    struct error error;
+    struct redirect *redirect = BEGIN(&config, false, steps);
+
+    (void)state;
+    assert_int_equal(redirect_open(redirect, &error), 0);
+    assert_int_equal(kernel.forgets, REDIRECT_FAMILIES);
+    assert_int_equal(redirect_arm(redirect, &error), 0);
+    assert_int_equal(kernel.forgets, REDIRECT_FAMILIES);
+    assert_int_equal(kernel.next, 2);
+    assert_int_equal(kernel.queries, 0);
+    redirect_destroy(redirect);
+}
+
 /* Whether the caller is told that it was wrong about its relays, and not that the table is bad. */
 static void test_relays_at_odds(void **state)
 {
@@ -340,6 +364,7 @@ int main(void)
         cmocka_unit_test(test_table_never_settles),
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_what_is_gone_already),
+        cmocka_unit_test(test_first_lease),
         cmocka_unit_test(test_relays_at_odds),
     };
 
