@@ -202,11 +202,18 @@ void ledger_note_window(struct keeper *keeper, uint64_t now_ms)
         note->leased = true;
     if (note->window != 0 && (!is_open || note->window != window->windows))
         note_shut(keeper, now_ms);
+    if (is_open && note->window == 0)
+        note_opened(keeper);
+}
+
+void ledger_note_answered(struct keeper *keeper, uint64_t now_ms)
+{
+    const struct ledger_note *note = &keeper->note;
+    const struct window *window = &keeper->window;
+
     if (note->shut_waits && (window->ping_answered >= note->shut_sequence ||
                              !window->responder_ready || now_ms >= note->shut_by_ms))
         write_shut(keeper, NULL);
-    if (is_open && note->window == 0)
-        note_opened(keeper);
 }
 
 void ledger_note_counters(struct keeper *keeper, const struct redirect_counters *table)

@@ -52,6 +52,8 @@ void ledger_note_validation(struct keeper *keeper, const struct link_validation 
                             struct validator *from);
 /* After every event: whether a window has opened or shut. */
 void ledger_note_window(struct keeper *keeper, uint64_t now_ms);
+/* The same, once whoever waits for an answer has it: what went through a window that is shut. */
+void ledger_note_answered(struct keeper *keeper, uint64_t now_ms);
 /* Before what is counted begins anew, from what the kernel has counted by now. */
 void ledger_note_counters(struct keeper *keeper, const struct redirect_counters *table);
 uint64_t ledger_note_next_ms(const struct keeper *keeper);

@@ -354,6 +354,7 @@ uint64_t keeper_settle(struct keeper *keeper)
         stateless_withdraw(keeper);
         note_state(keeper, now_ms);
         resume_peers(keeper, now_ms);
+        ledger_note_answered(keeper, now_ms);
     } while (actions != 0 || keeper->window.actions != 0 || keeper->window.ended != NULL);
 
     if (now_ms >= keeper->stay_until_ms)
