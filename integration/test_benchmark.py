@@ -2,10 +2,13 @@
 """The benchmark's own judgement: it is not run here, but what makes it fail is."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
-from benchmark import contenders
+from benchmark import contender, pass_contenders, report, rounds
 from benchmark.cores import Cores
+from benchmark.course import Course
+from benchmark.part import Measure, Metric, Part
 from benchmark.wrong import Wrong
 from lab import programs
 from lab.lab import HOST4, HOST6, VISITORS4, VISITORS6
@@ -72,12 +75,100 @@ def test_a_wrong_length_and_a_wrong_status_are_found(load):
     assert result.returncode != 0
 
 
-def test_a_window_that_does_not_pass_is_no_contender(lab):
-    Production(lab, "nginx")
-    (contender,) = contenders.make(lab, Cores(), ["pass"])
-    contender.configuration = "other_requests: not-found\n"
+@pytest.fixture
+def course(lab):
+    """With production, and the shortest run there is."""
+    return Course(lab, Cores(), SimpleNamespace(rounds=3, seconds=1, only=None, contender=None))
+
+
+def only(course, kind):
+    """The contender of this class."""
+    (made,) = contender.make([kind], course)
+    return made
+
+
+def test_a_window_that_does_not_pass_is_no_contender(course):
+    way = only(course, pass_contenders.Pass)
+    way.configuration = "other_requests: not-found\n"
     try:
         with pytest.raises(Wrong, match="pass: the page is not production's, but 404"):
-            contender.start()
+            way.start()
     finally:
-        contender.stop()
+        way.stop()
+
+
+class Named(contender.Contender):
+    """Notes what is done with it."""
+
+    log = []
+
+    def _start(self, setting):
+        self.log.append(f"start {self.name}")
+
+    def stop(self):
+        self.log.append(f"stop {self.name}")
+
+
+def kinds(*names):
+    return [type(name, (Named,), {"name": name}) for name in names]
+
+
+class Counted(Measure):
+    """Ten times how often it was run before."""
+
+    key = title = "counted"
+    metrics = [Metric("count", "count", "", added=True)]
+
+    def run(self, course, contender):
+        return {"count": 10.0 * sum("start" in line for line in contender.log)}
+
+
+def test_contenders_take_turns_and_each_begins(course, monkeypatch):
+    monkeypatch.setattr(Named, "log", [])
+    part = Part("of-tests", "", "a", kinds("a", "b", "c"), [Counted()])
+    entered = contender.make(part.contenders, course)
+    values, _ = rounds.measure_all(part, course, entered, SimpleNamespace(tell=lambda _: None))
+    assert [line for line in Named.log if "start" in line] == [
+        f"start {name}" for name in "abc" + "bca" + "cab"
+    ]
+    assert Named.log[1::2] == [line.replace("start", "stop") for line in Named.log[::2]]
+    assert values["count"]["b"] == {0: 20.0, 1: 40.0, 2: 90.0}
+
+
+def test_who_fails_is_stopped(course, monkeypatch):
+    monkeypatch.setattr(Named, "log", [])
+
+    def fail(*_):
+        raise Wrong("an answer")
+
+    monkeypatch.setattr(Counted, "run", fail)
+    part = Part("of-tests", "", "a", kinds("a", "b"), [Counted()])
+    with pytest.raises(Wrong):
+        rounds.measure_all(
+            *(part, course, contender.make(part.contenders, course)),
+            SimpleNamespace(tell=lambda _: None),
+        )
+    assert Named.log == ["start a", "stop a"]
+
+
+def test_ratios_are_of_one_round():
+    """The machine was ten times slower in the second round; that is not the other's doing."""
+    part = Part("of-tests", "", "a", kinds("a", "b"), [Counted()], baseline="a")
+    values = {"count": {"a": {0: 100, 1: 10, 2: 200}, "b": {0: 50, 1: 5, 2: 150}}}
+    record = report.summarize(part, values)
+    entry = record["count"]["contenders"]["b"]
+    assert entry["ratio"] == {"median": 0.5, "min": 0.5, "max": 0.75, "rounds": [0.5, 0.5, 0.75]}
+    assert entry["added"]["rounds"] == [-50, -5, -50]
+    assert "ratio" not in record["count"]["contenders"]["a"]
+    found = {"contenders": {"a": "", "b": "", "absent": ""}, "results": record}
+    lines = report.table(part, found, None)
+    assert any(line.split()[:4] == ["b", "50", "0.50", "(0.50–0.75)"] for line in lines)
+    assert not any("absent" in line for line in lines)
+
+
+def test_nothing_is_divided_by_nothing():
+    part = Part("of-tests", "", "a", kinds("a", "b"), [Counted()])
+    record = report.summarize(part, {"count": {"a": {0: 0, 1: 2}, "b": {0: 1, 1: 1}}})
+    assert record["count"]["contenders"]["b"]["ratio"]["rounds"] == [0.5]
+    record = report.summarize(part, {"count": {"b": {0: 1}}})
+    assert "ratio" not in record["count"]["contenders"]["b"]

@@ -6,8 +6,6 @@ were measured one right after the other; then the rounds are summed up as a medi
 
 import statistics
 
-from .measures import MEASURES
-
 
 def summary(values):
     return {
@@ -18,85 +16,110 @@ def summary(values):
     }
 
 
-def _pairs(values, one, other, combine):
-    """Over the rounds; nothing when one of the two was not measured."""
-    if one not in values or other not in values:
-        return None
-    pairs = zip(values[one], values[other])
-    return summary([combine(a, b) for a, b in pairs])
+def ratio(values, ours):
+    """{round: value} to ours; nothing where ours was nothing, or was not measured."""
+    pairs = [values[n] / ours[n] for n in sorted(values) if ours.get(n)]
+    return summary(pairs) if pairs else None
 
 
-def _divide(a, b):
-    """CPU times come in ticks: a short run may have none."""
-    return a / b if b else float("inf") if a else 1.0
+def difference(values, baseline):
+    pairs = [values[n] - baseline[n] for n in sorted(values) if n in baseline]
+    return summary(pairs) if pairs else None
 
 
-def summarize(values):
-    """`values`: [metric][contender] = one value a round."""
+def _contender(part, metric, found, name):
+    values = found[name]
+    entry = summary([values[n] for n in sorted(values)])
+    if name != part.ours:
+        compared = ratio(values, found.get(part.ours, {}))
+        if compared:
+            entry["ratio"] = compared
+    if metric.added and name != part.baseline:
+        added = difference(values, found.get(part.baseline, {}))
+        if added:
+            entry["added"] = added
+    return entry
+
+
+def summarize(part, values):
+    """`values`: [metric][contender][round]."""
     record = {}
-    for measure in MEASURES:
+    for measure in part.measures:
         for metric in measure.metrics:
-            found = {
-                name: numbers
-                for name, numbers in values.get(metric.name, {}).items()
-                if not (metric.of_proxy and name == "direct")
-            }
-            if not found:
-                continue
-            entry = {
-                "measure": measure.title,
-                "unit": metric.unit,
-                **{name: summary(numbers) for name, numbers in found.items()},
-            }
-            ratio = _pairs(found, "pass", "haproxy", _divide)
-            if ratio:
-                entry["pass/haproxy"] = ratio
-            for name in ("pass", "haproxy") if metric.added else ():
-                added = _pairs(found, name, "direct", lambda a, b: a - b)
-                if added:
-                    entry[f"{name}-direct"] = added
-            record[metric.name] = entry
+            found = values.get(metric.name)
+            if found:
+                record[metric.name] = {
+                    "measure": measure.title,
+                    "label": metric.label,
+                    "unit": metric.unit,
+                    "contenders": {name: _contender(part, metric, found, name) for name in found},
+                }
     return record
 
 
-def _cell(entry, key, digits):
-    found = entry.get(key)
-    if not found:
-        return "-"
-    numbers = (found["median"], found["min"], found["max"])
-    median, least, most = (f"{number:,.{digits}f}" for number in numbers)
+# ---- for people ----
+
+
+def spread(entry, digits):
+    median, least, most = (f"{entry[key]:,.{digits}f}" for key in ("median", "min", "max"))
     return f"{median} ({least}–{most})"
 
 
-def table(results, options, names):
-    """Lines for people."""
-    columns = [*names, *(["pass/haproxy"] if {"pass", "haproxy"} <= set(names) else [])]
-    rows = [("", columns)]
-    for measure in MEASURES:
-        if not any(metric.name in results for metric in measure.metrics):
+def _columns(part, measure, results):
+    """(heading, cell of an entry) for each column of a measure."""
+    columns = []
+    for metric in measure.metrics:
+        entries = results.get(metric.name, {}).get("contenders", {})
+        if not entries:
             continue
-        rows.append((measure.describe(options), None))
-        for metric in measure.metrics:
-            entry = results.get(metric.name)
-            if not entry:
-                continue
-            cells = [
-                _cell(entry, column, 2 if column == "pass/haproxy" else metric.digits)
-                for column in columns
-            ]
-            rows.append((f"  {metric.label}, {metric.unit}", cells))
-            if any(f"{name}-direct" in entry for name in names):
-                cells = [_cell(entry, f"{column}-direct", metric.digits) for column in columns]
-                rows.append(("    more than direct", cells))
-    first = max(len(label) for label, cells in rows if cells is not None)
-    widths = [
-        max(len(cells[i]) for _, cells in rows if cells is not None) for i in range(len(columns))
+
+        def get(name, entries=entries):
+            return entries.get(name, {})
+
+        def value(name, get=get, digits=metric.digits):
+            entry = get(name)
+            return f"{entry['median']:,.{digits}f}" if entry else "-"
+
+        def times(name, get=get):
+            if name == part.ours:
+                return "1" if get(name) else "-"
+            entry = get(name).get("ratio")
+            return spread(entry, 2) if entry else "-"
+
+        def added(name, get=get, digits=metric.digits):
+            entry = get(name).get("added")
+            return spread(entry, digits) if entry else "-"
+
+        columns += [(f"{metric.label}, {metric.unit}", value), ("x ours", times)]
+        if any("added" in entry for entry in entries.values()):
+            columns.append((f"more than {part.baseline}", added))
+    return columns
+
+
+def align(rows):
+    """Lines: the first column to the left, the rest to the right."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return [
+        "  ".join(
+            f"{cell:<{width}}" if i == 0 else f"{cell:>{width}}"
+            for i, (cell, width) in enumerate(zip(row, widths))
+        ).rstrip()
+        for row in rows
     ]
+
+
+def table(part, record, options):
+    """Lines: a block a measure, a line a contender."""
     lines = []
-    for label, cells in rows:
-        if cells is None:
-            lines += ["", label]
-        else:
-            padded = [f"{cell:>{width}}" for cell, width in zip(cells, widths)]
-            lines.append("  ".join([f"{label:<{first}}", *padded]).rstrip())
+    results = record["results"]
+    for measure in part.measures:
+        columns = _columns(part, measure, results)
+        if not columns:
+            continue
+        rows = [("", *(heading for heading, _ in columns))]
+        for name in record["contenders"]:
+            cells = [cell(name) for _, cell in columns]
+            if set(cells) != {"-"}:
+                rows.append((f"  {name}", *cells))
+        lines += ["", measure.describe(options), *align(rows)]
     return lines

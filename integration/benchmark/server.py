@@ -70,9 +70,7 @@ class Server:
         self._uploaded = lab.host.path(f"{UPLOADS}/large.bin")
         lab.host.run("install", "-d", "-o", "www-data", UPLOADS)
         (directory / "nginx.conf").write_text(NGINX)
-        process = lab.host.start(
-            "nginx", "-c", "/mnt/production/nginx.conf", prefix=cores.prefix
-        )
+        process = lab.host.start("nginx", "-c", "/mnt/production/nginx.conf", prefix=cores.prefix)
         process.output.wait_for("start worker process ")
         network.wait_listening(lab.host, HOST4, 80)
 

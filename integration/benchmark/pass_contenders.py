@@ -1,52 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""
-The ways of a visitor to production that are compared. Each is there only while it is measured, so
-that none is slowed down by another's: rules and connection tracking above all.
-"""
+"""The ways of a visitor to production that are compared."""
 
 from lab import network
-from lab.lab import HOST4, OUTSIDE4
+from lab.lab import HOST4
 from lab.wicket import Wicket
 
+from .contender import Contender
 from .wrong import Wrong
 
 
-class Contender:
+class Way(Contender):
     """`sees_visitor`: production is to see the visitor's own address."""
 
-    name = ""
-    port = 80
     bulk_port = 80
     sees_visitor = True
-
-    def __init__(self, lab, cores, sources):
-        self.lab = lab
-        self.cores = cores
-        # Addresses of visitors, of this contender alone: a port that another's visitor has just
-        # used may still be in production's TIME_WAIT.
-        self.sources = sources
-
-    def start(self):
-        """Ready for visitors, and proved to be."""
-        self._start()
-        self._check()
-
-    def stop(self):
-        """As if it had never been there."""
-
-    def pids(self):
-        """The processes between visitor and production."""
-        return []
-
-    def _start(self):
-        pass
 
     def _get(self, path):
         return network.get(
             self.lab.outside, HOST4, path, port=self.port, source=self.sources[0], timeout=10
         )
 
-    def _check(self):
+    def _check(self, _setting):
         answer = self._get("/")
         if (answer.server, answer.status) != ("production", 200):
             got = f"{answer.status} of the {answer.server}" if answer.status else answer.error
@@ -57,20 +31,22 @@ class Contender:
             raise Wrong(f"{self.name}: production sees {seen} instead of {wanted}")
 
 
-class Direct(Contender):
+class Direct(Way):
     """Nobody in between."""
 
     name = "direct"
+    describe = "straight to production"
 
 
-class Pass(Contender):
+class Pass(Way):
     """Through an open window: the responder hands on what is no challenge."""
 
     name = "pass"
+    describe = "through an open window"
     configuration = "other_requests: pass\n"
     _keeper = None
 
-    def _start(self):
+    def _start(self, _setting):
         self._wicket = Wicket(self.lab)
         self._wicket.configure(self.configuration)
         self._keeper = self._wicket.serve(prefix=self.cores.prefix)
@@ -115,19 +91,20 @@ listen bulk
 """
 
 
-class HAProxy(Contender):
+class HAProxy(Way):
     """
     On ports of its own, which visitors ask directly: without the redirect that a window has, and
     so without connection tracking, which is to its favour. The same goes for its settings.
     """
 
     name = "haproxy"
+    describe = "HAProxy in TCP mode, on ports of its own"
     port = 81
     bulk_port = 82
     sees_visitor = False
     _process = None
 
-    def _start(self):
+    def _start(self, _setting):
         (self.lab.directory / "haproxy.cfg").write_text(HAPROXY)
         self._process = self.lab.host.start(
             "haproxy", "-db", "-f", "/mnt/haproxy.cfg", prefix=self.cores.prefix
@@ -148,18 +125,3 @@ class HAProxy(Contender):
 
 
 CONTENDERS = [Direct, Pass, HAProxy]
-SOURCES_EACH = 8
-PREFIX = OUTSIDE4.rsplit(".", 1)[0]
-FIRST_SOURCE = 120  # after the lab's own visitors
-
-
-def make(lab, cores, names):
-    """Those of these names, in the order of CONTENDERS, with their visitors' addresses."""
-    made = []
-    for number, kind in enumerate(CONTENDERS):
-        first = FIRST_SOURCE + number * SOURCES_EACH
-        sources = [f"{PREFIX}.{first + i}" for i in range(SOURCES_EACH)]
-        if kind.name in names:
-            lab.outside.ip(*[f"addr add {source}/24 dev wire" for source in sources])
-            made.append(kind(lab, cores, sources))
-    return made

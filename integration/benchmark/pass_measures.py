@@ -1,76 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What is measured. A measure puts one load on one contender for some seconds, after a warm-up, and
-returns its metrics. Production's answers are checked, every one of them.
+What is measured of the pass. A measure puts one load on one contender for some seconds, after a
+warm-up. Production's answers are checked, every one of them.
 """
 
-import json
 import re
-from dataclasses import dataclass
 
-from lab import programs
 from lab.lab import HOST4
 
-from .cores import cpu_seconds
+from .course import PATIENCE_S, WARM_UP_S
+from .part import Measure, Metric, Part
+from .pass_contenders import CONTENDERS
 from .server import UPLOADS
 from .wrong import Wrong
 
-WARM_UP_S = 0.3
-PATIENCE_S = 60  # beyond the seconds that a load is to last
 WRK_CONNECTIONS = 64
 
 
-@dataclass
-class Metric:
-    """`of_proxy`: of the processes in between, so that the direct way has none."""
-
-    name: str
-    label: str
-    unit: str
-    digits: int = 0
-    of_proxy: bool = False
-    added: bool = False  # what a contender adds to the direct way is worth a row
+def of_proxy(contender, name, value):
+    """The straight way has nobody in between."""
+    return {name: value} if contender.pids() else {}
 
 
-class Course:
-    """Where the measures are run: the lab, production, and the options."""
-
-    def __init__(self, lab, cores, server, options):
-        self.lab = lab
-        self.cores = cores
-        self.server = server
-        self.options = options
-
-    def load(self, contender, seconds, *arguments, path="/", port=None, expect=None):
-        """tests/benchmark/load; returns what it has printed."""
-        command = [programs.build_directory() / "tests/benchmark/load"]
-        for source in contender.sources:
-            command += ["--from", source]
-        if expect:
-            command += ["--expect", expect]
-        command += ["--seconds", seconds, *arguments, HOST4, port or contender.port, path]
-        result = self.lab.outside.run(*command, check=False, timeout=seconds + PATIENCE_S)
-        if result.returncode != 0:
-            raise Wrong(f"{contender.name}: {path}: {result.stderr.strip()}")
-        return json.loads(result.stdout)
-
-    def warmed_up(self, contender, *arguments, **more):
-        """A load after a short one whose answers are compared byte by byte; and the CPU it took."""
-        self.load(contender, WARM_UP_S, "--compare-all", *arguments, **more)
-        return self.counting(
-            contender, lambda: self.load(contender, self.options.seconds, *arguments, **more)
-        )
-
-    def counting(self, contender, run):
-        """What `run` returns, and what it cost in CPU: of the contender, and of production."""
-        pids, production = contender.pids(), self.server.pids()
-        before = cpu_seconds(pids), cpu_seconds(production)
-        result = run()
-        after = cpu_seconds(pids), cpu_seconds(production)
-        return result, after[0] - before[0], after[1] - before[1]
-
-
-class Latency:
+class Latency(Measure):
     """At a rate that all can serve, so that nobody queues: what a visitor waits."""
 
     def __init__(self, keep_alive):
@@ -78,7 +30,7 @@ class Latency:
         self.key = "kept" if keep_alive else "fresh"
         self.title = f"latency over {'kept' if keep_alive else 'fresh'} connections"
         self.metrics = [
-            Metric(f"{self.key}_latency_{short}", f"latency {short}", "µs", 0, added=True)
+            Metric(f"{self.key}_latency_{short}", short, "µs", 0, added=True)
             for short in ("p50", "p99", "p99.9")
         ]
 
@@ -101,15 +53,15 @@ class Latency:
         return {metric.name: found[metric.name.rsplit("_", 1)[1]] for metric in self.metrics}
 
 
-class Fresh:
+class Fresh(Measure):
     """As many as are served, 64 at a time, each over a connection of its own."""
 
     key = "fresh_rate"
     title = "fresh connections, as many as go"
     metrics = [
         Metric("fresh_requests", "requests", "1/s"),
-        Metric("fresh_proxy_cpu", "CPU of the proxy, each", "µs", 1, of_proxy=True),
-        Metric("fresh_production_cpu", "CPU of production, each", "µs", 1),
+        Metric("fresh_proxy_cpu", "CPU of the proxy", "µs", 1),
+        Metric("fresh_production_cpu", "of production", "µs", 1),
     ]
 
     def describe(self, _options):
@@ -122,20 +74,20 @@ class Fresh:
         requests = result["requests"]
         return {
             "fresh_requests": requests / result["seconds"],
-            "fresh_proxy_cpu": proxy * 1e6 / requests,
+            **of_proxy(contender, "fresh_proxy_cpu", proxy * 1e6 / requests),
             "fresh_production_cpu": production * 1e6 / requests,
         }
 
 
-class Kept:
+class Kept(Measure):
     """wrk over 64 connections. It knows a wrong status only; the warm-up looks at every byte."""
 
     key = "kept_rate"
     title = "kept connections, as many as go"
     metrics = [
         Metric("kept_requests", "requests", "1/s"),
-        Metric("kept_proxy_cpu", "CPU of the proxy, each", "µs", 1, of_proxy=True),
-        Metric("kept_production_cpu", "CPU of production, each", "µs", 1),
+        Metric("kept_proxy_cpu", "CPU of the proxy", "µs", 1),
+        Metric("kept_production_cpu", "of production", "µs", 1),
     ]
 
     def describe(self, _options):
@@ -148,15 +100,13 @@ class Kept:
             *("--compare-all", "--keep-alive", "--connections", WRK_CONNECTIONS),
             expect=course.server.page,
         )
-        text, proxy, production = course.counting(
-            contender, lambda: self._wrk(course, contender)
-        )
+        text, proxy, production = course.counting(contender, lambda: self._wrk(course, contender))
         requests = int(re.search(r"(\d+) requests in", text)[1])
         if requests == 0 or re.search(r"Non-2xx|Socket errors", text):
             raise Wrong(f"{contender.name}: wrk: {' '.join(text.split())}")
         return {
             "kept_requests": float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1]),
-            "kept_proxy_cpu": proxy * 1e6 / requests,
+            **of_proxy(contender, "kept_proxy_cpu", proxy * 1e6 / requests),
             "kept_production_cpu": production * 1e6 / requests,
         }
 
@@ -170,7 +120,7 @@ class Kept:
         ).stdout
 
 
-class Bulk:
+class Bulk(Measure):
     """A large file again and again, over one connection or several."""
 
     def __init__(self, direction, streams):
@@ -180,12 +130,9 @@ class Bulk:
         self.title = f"{direction} of a large file, {streams} at a time"
         self.metrics = [
             Metric(f"{self.key}_throughput", "throughput", "MB/s"),
-            Metric(f"{self.key}_proxy_cpu", "CPU of the proxy", "s/GB", 3, of_proxy=True),
-            Metric(f"{self.key}_production_cpu", "CPU of production", "s/GB", 3),
+            Metric(f"{self.key}_proxy_cpu", "CPU of the proxy", "s/GB", 3),
+            Metric(f"{self.key}_production_cpu", "of production", "s/GB", 3),
         ]
-
-    def describe(self, _options):
-        return self.title
 
     def run(self, course, contender):
         arguments = ["--keep-alive", "--connections", self.streams]
@@ -212,7 +159,7 @@ class Bulk:
             moved = result["bytes_received"]
         return {
             f"{self.key}_throughput": moved / 1e6 / result["seconds"],
-            f"{self.key}_proxy_cpu": proxy * 1e9 / moved,
+            **of_proxy(contender, f"{self.key}_proxy_cpu", proxy * 1e9 / moved),
             f"{self.key}_production_cpu": production * 1e9 / moved,
         }
 
@@ -227,3 +174,12 @@ MEASURES = [
     Bulk("upload", 1),
     Bulk("upload", 8),
 ]
+
+PART = Part(
+    key="pass",
+    title="Pass: visitors to production, straight, through a window and through a proxy",
+    ours="pass",
+    baseline="direct",
+    contenders=CONTENDERS,
+    measures=MEASURES,
+)

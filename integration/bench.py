@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Measures acme-wicket beside what people would use instead, in the lab: in rounds, one contender
+right after the other, servers and load on cores of their own. Prints a table; a ratio is the other
+contender's number divided by ours of the same round, as the median of the rounds with the least and
+the most. Started by bench and by `meson test --benchmark`. Exit status 0: every answer was right.
+Nothing is too slow for it.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+
+from benchmark import machine, report, rounds
+from benchmark.cores import Cores
+from benchmark.parts import PARTS
+from benchmark.progress import Progress
+from benchmark.wrong import Wrong
+
+
+def names(parts, of):
+    """Without repetition, in order."""
+    return list(dict.fromkeys(name for part in parts for name in of(part)))
+
+
+def parse():
+    contenders = names(PARTS, lambda part: [kind.name for kind in part.contenders])
+    measures = names(PARTS, lambda part: [measure.key for measure in part.measures])
+    parser = argparse.ArgumentParser(prog="integration/bench", description=__doc__)
+    parser.add_argument(
+        "part",
+        nargs="*",
+        metavar="PART",
+        help=f"{', '.join(part.key for part in PARTS)}; default: all of them",
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there too")
+    parser.add_argument("-r", "--rounds", type=int, default=5, metavar="N", help="default: 5")
+    parser.add_argument(
+        *("-s", "--seconds"), type=int, default=2, metavar="S", help="of each load; default: 2"
+    )
+    parser.add_argument(
+        "--fresh-rate", type=int, default=1000, metavar="N", help="for the latency; default: 1000"
+    )
+    parser.add_argument(
+        "--kept-rate", type=int, default=2000, metavar="N", help="for the latency; default: 2000"
+    )
+    parser.add_argument(
+        "--contender",
+        action="append",
+        metavar="NAME",
+        choices=contenders,
+        help=f"only this one, and others named so: {', '.join(contenders)}",
+    )
+    parser.add_argument(
+        "--only",
+        action="append",
+        metavar="MEASURE",
+        choices=measures,
+        help=f"only this measure, and others named so: {', '.join(measures)}",
+    )
+    options = parser.parse_args()
+    for name in ("rounds", "seconds", "fresh_rate", "kept_rate"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name.replace('_', '-')}: at least 1")
+    unknown = set(options.part) - {part.key for part in PARTS}
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    options.parts = [part for part in PARTS if not options.part or part.key in options.part]
+    return options
+
+
+def print_head(record):
+    about = record["machine"]
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    print(
+        f"{about['processor']}, Linux {about['kernel']}; {packages}\n"
+        f"servers on core {about['servers_on']}, load on core {about['visitors_on']};"
+        f" {record['rounds']} rounds of {record['seconds']} s: median, and its ratio to ours"
+        " (least–most)"
+    )
+
+
+def print_part(part, found, options):
+    busy = found["busy_by_others"]
+    print(
+        f"\n== {part.title}\n"
+        f"in use by others before a round: {busy['median']:.0%} of all cores,"
+        f" {busy['max']:.0%} at most\n"
+    )
+    for name, what in found["contenders"].items():
+        print(f"  {name:<16}{what}")
+    print(*report.table(part, found, options), sep="\n", flush=True)
+
+
+def main():
+    options = parse()
+    if os.geteuid() != 0:
+        print("integration/bench: root is needed: the lab has namespaces", file=sys.stderr)
+        return 77
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
+    cores = Cores()
+    cores.take_visitors()
+    record = {
+        "machine": machine.describe(cores),
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "fresh_rate": options.fresh_rate,
+        "kept_rate": options.kept_rate,
+        "parts": {},
+    }
+    print_head(record)
+    progress = Progress()
+    try:
+        with rounds.workplace() as place:
+            for part in options.parts:
+                found = rounds.run(part, place, cores, options, progress)
+                record["parts"][part.key] = found
+                print_part(part, found, options)
+    except (Wrong, AssertionError) as wrong:  # the lab asserts
+        print(f"bench: {wrong}", file=sys.stderr)
+        return 1
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Where contenders are measured: the lab, the cores, production, and the load."""
+
+import json
+
+from lab import programs
+from lab.lab import HOST4
+
+from .cores import cpu_seconds
+from .server import Server
+from .wrong import Wrong
+
+WARM_UP_S = 0.3
+PATIENCE_S = 60  # beyond the seconds that a load is to last
+
+
+class Course:
+    """Made anew for each part, with its lab."""
+
+    def __init__(self, lab, cores, options):
+        self.lab = lab
+        self.cores = cores
+        self.options = options
+        self._prepare()
+        self.server = Server(lab, cores)
+
+    def _prepare(self):
+        """What in the lab would be measured along, or run out."""
+        # Its validators' addresses need connection tracking, for which visitors would pay.
+        self.lab.outside.nft("delete table inet validators\n")
+        self.lab.outside.sysctl("net/ipv4/ip_local_port_range", "1024 65535")
+        # Whoever asks for a longer queue of the not yet accepted is to get it.
+        self.lab.host.sysctl("net/core/somaxconn", 4096)
+
+    def load(self, contender, seconds, *arguments, path="/", port=None, expect=None):
+        """tests/benchmark/load; returns what it has printed."""
+        command = [programs.build_directory() / "tests/benchmark/load"]
+        for source in contender.sources:
+            command += ["--from", source]
+        if expect:
+            command += ["--expect", expect]
+        command += ["--seconds", seconds, *arguments, HOST4, port or contender.port, path]
+        result = self.lab.outside.run(*command, check=False, timeout=seconds + PATIENCE_S)
+        if result.returncode != 0:
+            raise Wrong(f"{contender.name}: {path}: {result.stderr.strip()}")
+        return json.loads(result.stdout)
+
+    def warmed_up(self, contender, *arguments, **more):
+        """A load after a short one whose answers are compared byte by byte; and the CPU it took."""
+        self.load(contender, WARM_UP_S, "--compare-all", *arguments, **more)
+        return self.counting(
+            contender, lambda: self.load(contender, self.options.seconds, *arguments, **more)
+        )
+
+    def counting(self, contender, run):
+        """What `run` returns, and what it cost in CPU: of the contender, and of production."""
+        pids, production = contender.pids(), self.server.pids()
+        before = cpu_seconds(pids), cpu_seconds(production)
+        result = run()
+        after = cpu_seconds(pids), cpu_seconds(production)
+        return result, after[0] - before[0], after[1] - before[1]

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a part of the benchmark consists of, whatever it measures."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Metric:
+    """
+    `name` is its key in the record. `added`: what a contender adds to the part's baseline is worth
+    a column.
+    """
+
+    name: str
+    label: str
+    unit: str
+    digits: int = 0
+    added: bool = False
+
+
+@dataclass
+class Setting:
+    """What a contender is started for."""
+
+    tokens: int = 1
+    strangers: int = 0  # who are connected and say nothing
+
+
+class Measure:
+    """
+    Puts one load on one contender, or looks at it, and returns its metrics by name. One that a
+    contender has not (the CPU of nobody) is left out.
+    """
+
+    key = ""
+    title = ""
+    metrics = ()
+    setting = Setting()
+
+    def describe(self, _options):
+        """The title, with numbers that the options have."""
+        return self.title
+
+    def takes(self, _contender):
+        """Whether this contender can be measured so."""
+        return True
+
+    def run(self, course, contender):
+        raise NotImplementedError
+
+
+@dataclass
+class Part:
+    """
+    `ours` is the contender that all others' ratios are to. `baseline`, if there is one, is the
+    contender without anything in between.
+    """
+
+    key: str
+    title: str
+    ours: str
+    contenders: list  # classes of Contender
+    measures: list
+    baseline: str = ""
+    plots: list = ()  # of plot.Plot
+    lasts: bool = True  # whether --seconds has to do with it
