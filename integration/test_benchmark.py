@@ -5,10 +5,11 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from benchmark import contender, pass_contenders, report, rounds
+from benchmark import answering, contender, pass_contenders, report, rivals, rounds
 from benchmark.cores import Cores
 from benchmark.course import Course
-from benchmark.part import Measure, Metric, Part
+from benchmark.part import Measure, Metric, Part, Setting
+from benchmark.strangers import connected
 from benchmark.wrong import Wrong
 from lab import programs
 from lab.lab import HOST4, HOST6, VISITORS4, VISITORS6
@@ -78,7 +79,7 @@ def test_a_wrong_length_and_a_wrong_status_are_found(load):
 @pytest.fixture
 def course(lab):
     """With production, and the shortest run there is."""
-    return Course(lab, Cores(), SimpleNamespace(rounds=3, seconds=1, only=None, contender=None))
+    return Course(lab, Cores(), SimpleNamespace(rounds=3, seconds=0.1, only=None, contender=None))
 
 
 def only(course, kind):
@@ -172,3 +173,98 @@ def test_nothing_is_divided_by_nothing():
     assert record["count"]["contenders"]["b"]["ratio"]["rounds"] == [0.5]
     record = report.summarize(part, {"count": {"b": {0: 1}}})
     assert "ratio" not in record["count"]["contenders"]["b"]
+
+
+@pytest.mark.parametrize("kind", answering.PART.contenders, ids=lambda kind: kind.name)
+def test_every_contender_answers_and_leaves_nothing(course, kind):
+    there = set(course.lab.host.processes())
+    one = only(course, kind)
+    for setting in (Setting(), Setting(tokens=3), Setting(keep=True)):
+        try:
+            one.start(setting)
+            assert one.pids()
+            assert one.answers()
+            measure = answering.Kept(setting) if setting.keep else answering.Fresh(setting)
+            found = measure.run(course, one)
+            assert found[f"{measure.key}_requests"] > 0
+        finally:
+            one.stop()
+        assert set(course.lab.host.processes()) == there
+
+
+def test_only_ours_and_the_standalone_server_close_kept_connections(course):
+    """What is told as a rate of kept connections is one, or the report says that it is not."""
+    for one in contender.make([rivals.NginxReturn, rivals.Standalone], course):
+        try:
+            one.start(Setting())
+            expect = course.lab.directory / "expected"
+            expect.write_bytes(one.challenges.body)
+            how = ("--keep-alive", "--or-close", "--connections", 4)
+            found = course.load(one, 0.1, *how, path=one.challenges.path, expect=expect)
+            assert (found["connections"] == 4) == one.keeps
+            assert one.keeps or found["connections"] == found["requests"]
+        finally:
+            one.stop()
+
+
+def test_who_closes_a_connection_that_is_to_be_kept_is_found(course):
+    one = only(course, rivals.Canned)
+    try:
+        one.start(Setting())
+        expect = course.lab.directory / "body"
+        with pytest.raises(Wrong, match="closed a connection that was to be kept"):
+            course.load(one, 0.1, "--keep-alive", path="/", expect=expect)
+    finally:
+        one.stop()
+
+
+def test_who_answers_wrongly_is_no_contender(course, monkeypatch):
+    one = only(course, rivals.NginxReturn)
+    monkeypatch.setattr(one, "_server", lambda: "return 200 wrong;")
+    with pytest.raises(Wrong, match="nginx-return: the challenge is not answered, but 200"):
+        try:
+            one.start(Setting())
+        finally:
+            one.stop()
+
+
+def test_who_answers_for_unknown_tokens_is_no_contender(course, monkeypatch):
+    one = only(course, rivals.Canned)
+    monkeypatch.setattr(one, "knows_tokens", True)
+    with pytest.raises(Wrong, match="canned: a token that nobody registered is answered"):
+        try:
+            one.start(Setting())
+        finally:
+            one.stop()
+
+
+def test_strangers_who_are_sent_away_are_missed(course):
+    one = only(course, rivals.NginxReturn)
+    try:
+        one.start(Setting())
+        with pytest.raises(Wrong, match="nginx-return: 20 of 20 strangers were sent away"):
+            with connected(one, 20):
+                one.stop()
+    finally:
+        one.stop()
+
+
+def test_strangers_who_are_never_accepted_are_missed(course, monkeypatch):
+    monkeypatch.setattr("benchmark.strangers.PATIENCE_S", 1)
+    one = only(course, rivals.NginxReturn)
+    try:
+        one.start(Setting())
+        monkeypatch.setattr(one, "pids", lambda: [])
+        with pytest.raises(Wrong, match="0 descriptors more for 20 strangers"):
+            with connected(one, 20):
+                pass
+    finally:
+        one.stop()
+
+
+def test_the_standalone_server_is_spared_what_it_cannot_do(course):
+    measures = {measure.key: measure for measure in answering.MEASURES}
+    one = only(course, rivals.Standalone)
+    assert not measures["fresh_100000"].takes(one)
+    assert not measures["fresh_1000_strangers"].takes(one)
+    assert measures["fresh_1000"].takes(one)

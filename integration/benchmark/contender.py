@@ -15,6 +15,7 @@ class Contender:
     name = ""
     describe = ""
     port = 80
+    passes = False  # visitors on to production
 
     def __init__(self, course, sources):
         self.course = course

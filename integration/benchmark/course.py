@@ -8,6 +8,7 @@ from lab.lab import HOST4
 
 from .cores import cpu_seconds
 from .server import Server
+from .strangers import ADDRESSES
 from .wrong import Wrong
 
 WARM_UP_S = 0.3
@@ -28,9 +29,27 @@ class Course:
         """What in the lab would be measured along, or run out."""
         # Its validators' addresses need connection tracking, for which visitors would pay.
         self.lab.outside.nft("delete table inet validators\n")
+        self.lab.outside.ip(*[f"addr add {address}/24 dev wire" for address in ADDRESSES])
         self.lab.outside.sysctl("net/ipv4/ip_local_port_range", "1024 65535")
         # Whoever asks for a longer queue of the not yet accepted is to get it.
         self.lab.host.sysctl("net/core/somaxconn", 4096)
+        self.lab.host.sysctl("net/ipv4/tcp_max_syn_backlog", 4096)
+
+        self._receive(self.lab.host, self.cores.servers)
+        self._receive(self.lab.outside, self.cores.visitors)
+
+    @staticmethod
+    def _receive(host, core):
+        """
+        Whoever sends a packet over the wire would do the receiver's work for it, on the sender's
+        core: with that, the load paid for most of a server's connections. As with two machines,
+        what a host receives is its own core's work.
+        """
+        host.run(
+            *("unshare", "--mount", "sh", "-c"),
+            "mount -t sysfs sysfs /sys &&"
+            f" echo {1 << core:x} >/sys/class/net/wire/queues/rx-0/rps_cpus",
+        )
 
     def load(self, contender, seconds, *arguments, path="/", port=None, expect=None):
         """tests/benchmark/load; returns what it has printed."""

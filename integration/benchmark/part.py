@@ -8,7 +8,7 @@ from dataclasses import dataclass
 class Metric:
     """
     `name` is its key in the record. `added`: what a contender adds to the part's baseline is worth
-    a column.
+    a column. `compared`: so is its ratio to ours.
     """
 
     name: str
@@ -16,6 +16,7 @@ class Metric:
     unit: str
     digits: int = 0
     added: bool = False
+    compared: bool = True
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Setting:
 
     tokens: int = 1
     strangers: int = 0  # who are connected and say nothing
+    keep: bool = False  # connections are to be kept, for who has to be told
 
 
 class Measure:
@@ -36,6 +38,7 @@ class Measure:
     title = ""
     metrics = ()
     setting = Setting()
+    starts = False  # whether it starts the contender itself, as a part of what is measured
 
     def describe(self, _options):
         """The title, with numbers that the options have."""
@@ -62,5 +65,3 @@ class Part:
     contenders: list  # classes of Contender
     measures: list
     baseline: str = ""
-    plots: list = ()  # of plot.Plot
-    lasts: bool = True  # whether --seconds has to do with it

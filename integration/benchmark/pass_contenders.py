@@ -14,6 +14,7 @@ class Way(Contender):
 
     bulk_port = 80
     sees_visitor = True
+    passes = True
 
     def _get(self, path):
         return network.get(
@@ -69,11 +70,11 @@ class Pass(Way):
 HAPROXY = """\
 global
     nbthread 1
-    maxconn 4000
+    maxconn 4200
     tune.pipesize 1048576
 defaults
     mode tcp
-    maxconn 4000
+    maxconn 4200
     timeout connect 5s
     timeout client 60s
     timeout server 60s

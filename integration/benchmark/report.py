@@ -30,7 +30,7 @@ def difference(values, baseline):
 def _contender(part, metric, found, name):
     values = found[name]
     entry = summary([values[n] for n in sorted(values)])
-    if name != part.ours:
+    if name != part.ours and metric.compared:
         compared = ratio(values, found.get(part.ours, {}))
         if compared:
             entry["ratio"] = compared
@@ -90,7 +90,9 @@ def _columns(part, measure, results):
             entry = get(name).get("added")
             return spread(entry, digits) if entry else "-"
 
-        columns += [(f"{metric.label}, {metric.unit}", value), ("x ours", times)]
+        columns.append((f"{metric.label}, {metric.unit}", value))
+        if metric.compared:
+            columns.append(("x ours", times))
         if any("added" in entry for entry in entries.values()):
             columns.append((f"more than {part.baseline}", added))
     return columns

@@ -30,6 +30,7 @@ struct load {
     int epoll;
     uint64_t begun;
     uint64_t answered;
+    uint64_t connected;
     struct samples samples;
 };
 
@@ -70,6 +71,7 @@ static int connect_visit(struct load *load, struct visit *visit, struct error *e
     if (epoll_ctl(load->epoll, EPOLL_CTL_ADD, visit->fd, &event) < 0) {
         return error_set_errno(error, EX_OSERR, "epoll_ctl");
     }
+    load->connected++;
     return 0;
 }
 
@@ -78,7 +80,7 @@ static int count(struct load *load, struct visit *visit, struct error *error)
 {
     load->answered++;
     visit->requests++;
-    if (load->plan.keep_alive && visit->requests == 1) {
+    if (load->plan.keep_alive && visit->requests == 1 && !visit->last) {
         return 0;
     }
     if (!samples_add(&load->samples, now_ns() - visit->due)) {
@@ -98,7 +100,7 @@ static int go_on(struct load *load, struct visit *visit, struct error *error)
         if (count(load, visit, error) < 0) {
             return -1;
         }
-        if (load->plan.keep_alive) {
+        if (load->plan.keep_alive && !visit->last) {
             put_idle(load, visit);
             return 0;
         }
@@ -218,10 +220,12 @@ static void print(struct load *load, uint64_t took, double cpu)
     const struct samples *const samples = &load->samples;
     samples_sort(&load->samples);
     const double us = 1000;
-    printf("{\"requests\": %llu, \"seconds\": %.6f, \"bytes_received\": %llu, "
-           "\"bytes_sent\": %llu, \"cpu_seconds\": %.6f, \"latencies\": %zu, \"latency_us\": "
+    printf("{\"requests\": %llu, \"connections\": %llu, \"seconds\": %.6f, "
+           "\"bytes_received\": %llu, \"bytes_sent\": %llu, \"cpu_seconds\": %.6f, \"latencies\": "
+           "%zu, \"latency_us\": "
            "{\"min\": %.1f, \"p50\": %.1f, \"p99\": %.1f, \"p99.9\": %.1f, \"max\": %.1f}}\n",
-           (unsigned long long)load->answered, (double)took / (double)second,
+           (unsigned long long)load->answered, (unsigned long long)load->connected,
+           (double)took / (double)second,
            (unsigned long long)(load->answered * load->plan.expect.length),
            (unsigned long long)(load->answered * load->plan.body.length), cpu, samples->count,
            (double)samples_percentile(samples, 0) / us,

@@ -22,6 +22,7 @@ static const char usage[] =
     "answered\n"
     "  --seconds N       how long requests are begun (1)\n"
     "  --keep-alive      one connection serves many requests; without: each has its own\n"
+    "  --or-close        with it: an answer may say that the server closes after all\n"
     "  --close-first     the visitor closes the connection first, not the server\n"
     "  --put FILE        sends its content\n"
     "  --expect FILE     the body that every answer must have; without: an empty one\n"
@@ -116,12 +117,19 @@ static int check_sources(const struct plan *plan, struct error *error)
 int plan_read(struct plan *plan, int argc, char **argv, struct error *error)
 {
     static const struct option options[] = {
-        {"from", required_argument, NULL, 'f'},  {"connections", required_argument, NULL, 'c'},
-        {"rate", required_argument, NULL, 'r'},  {"seconds", required_argument, NULL, 's'},
-        {"keep-alive", no_argument, NULL, 'k'},  {"close-first", no_argument, NULL, 'v'},
-        {"put", required_argument, NULL, 'p'},   {"expect", required_argument, NULL, 'e'},
-        {"compare-all", no_argument, NULL, 'a'}, {"spin", no_argument, NULL, 'S'},
-        {"help", no_argument, NULL, 'h'},        {0},
+        {"from", required_argument, NULL, 'f'},
+        {"connections", required_argument, NULL, 'c'},
+        {"rate", required_argument, NULL, 'r'},
+        {"seconds", required_argument, NULL, 's'},
+        {"keep-alive", no_argument, NULL, 'k'},
+        {"close-first", no_argument, NULL, 'v'},
+        {"put", required_argument, NULL, 'p'},
+        {"expect", required_argument, NULL, 'e'},
+        {"compare-all", no_argument, NULL, 'a'},
+        {"spin", no_argument, NULL, 'S'},
+        {"or-close", no_argument, NULL, 'o'},
+        {"help", no_argument, NULL, 'h'},
+        {0},
     };
     *plan = (struct plan){.connections = 64, .seconds = 1};
     bool put = false;
@@ -159,6 +167,9 @@ int plan_read(struct plan *plan, int argc, char **argv, struct error *error)
         case 'a':
             plan->compare_all = true;
             break;
+        case 'o':
+            plan->or_close = true;
+            break;
         case 'S':
             plan->spin = true;
             break;
@@ -178,6 +189,9 @@ int plan_read(struct plan *plan, int argc, char **argv, struct error *error)
     }
     if (plan->keep_alive && plan->close_first) {
         return error_set(error, EX_USAGE, "--keep-alive closes nothing, so not --close-first");
+    }
+    if (plan->or_close && !plan->keep_alive) {
+        return error_set(error, EX_USAGE, "--or-close goes with --keep-alive");
     }
     if (parse_number(&port, argv[optind + 1], 1, 65535, error) < 0 ||
         parse_address(&plan->to, argv[optind], (int)port, error) < 0 ||

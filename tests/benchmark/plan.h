@@ -33,6 +33,7 @@ struct plan {
     struct plan_bytes expect; /* what the answer's body must be */
     bool compare_all;         /* each byte of it; else the ends of each piece that is read */
     bool keep_alive;          /* connections are kept for further requests */
+    bool or_close;            /* unless an answer says that its own is not */
     bool close_first;         /* the visitor closes, having read the answer; else the server does */
     size_t connections;       /* at once, at most */
     double rate;              /* requests a second; 0: as many as are answered */

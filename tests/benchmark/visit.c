@@ -45,6 +45,8 @@ void visit_ask(struct visit *visit, uint64_t due)
     visit->sent = 0;
     visit->body_read = 0;
     visit->in_body = false;
+    visit->to_end = false;
+    visit->last = false;
     visit->head_length = 0;
 }
 
@@ -70,27 +72,48 @@ static int send_request(struct visit *visit, const struct plan *plan, struct err
     return 0;
 }
 
-/* "Content-Length: 12" in the head, whatever its case. */
-static int find_length(struct visit *visit, struct error *error)
+/* The value of a field of the head, whatever the case of its name; NULL: there is none. */
+static const char *find_field(const struct visit *visit, const char *name)
 {
-    const char *const found = strcasestr(visit->head, "\r\nContent-Length:");
-    if (found != NULL) {
-        visit->length = strtoull(found + strlen("\r\nContent-Length:"), NULL, 10);
+    const char *const found = strcasestr(visit->head, name);
+    return found != NULL ? found + strlen(name) + strspn(found + strlen(name), " ") : NULL;
+}
+
+static int read_length(struct visit *visit, const struct plan *plan, struct error *error)
+{
+    const char *const length = find_field(visit, "\r\nContent-Length:");
+    visit->to_end = length == NULL && strncmp(visit->head + 8, " 204 ", 5) != 0;
+    visit->length = length != NULL ? strtoull(length, NULL, 10) : 0;
+    if (!visit->to_end) {
         return 0;
     }
-    visit->length = 0;
-    if (strncmp(visit->head, "HTTP/1.1 204 ", strlen("HTTP/1.1 204 ")) == 0) {
-        return 0;
+    if (!visit->last) {
+        return error_set(error, EX_PROTOCOL, "an answer without a length");
     }
-    return error_set(error, EX_PROTOCOL, "an answer without a length");
+    visit->length = plan->expect.length;
+    return 0;
+}
+
+/* The next request over this connection would not be answered (RFC 9112 section 9.3). */
+static bool says_last(const struct visit *visit, const struct plan *plan)
+{
+    const char *const connection = find_field(visit, "\r\nConnection:");
+    if (!plan->keep_alive) {
+        return !plan->close_first;
+    }
+    if (connection == NULL) {
+        return strncmp(visit->head, "HTTP/1.0", 8) == 0;
+    }
+    return strncasecmp(connection, "close", strlen("close")) == 0;
 }
 
 static int check_head(struct visit *visit, const struct plan *plan, struct error *error)
 {
-    static const char *const good[] = {"HTTP/1.1 200 ", "HTTP/1.1 201 ", "HTTP/1.1 204 "};
+    static const char *const good[] = {" 200 ", " 201 ", " 204 "};
     bool is_good = false;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-        is_good = is_good || strncmp(visit->head, good[i], strlen(good[i])) == 0;
+        is_good = is_good || (strncmp(visit->head, "HTTP/1.", 7) == 0 && visit->head[7] != '\0' &&
+                              strncmp(visit->head + 8, good[i], strlen(good[i])) == 0);
     }
     if (!is_good) {
         return error_set(error, EX_PROTOCOL, "the answer was \"%.*s\"",
@@ -99,7 +122,11 @@ static int check_head(struct visit *visit, const struct plan *plan, struct error
     if (visit->sent != plan->request_length + plan->body.length) {
         return error_set(error, EX_PROTOCOL, "an answer before all was sent");
     }
-    if (find_length(visit, error) < 0) {
+    visit->last = says_last(visit, plan);
+    if (plan->keep_alive && visit->last && !plan->or_close) {
+        return error_set(error, EX_PROTOCOL, "closed a connection that was to be kept");
+    }
+    if (read_length(visit, plan, error) < 0) {
         return -1;
     }
     if (visit->length != plan->expect.length) {
@@ -163,6 +190,11 @@ static int take(struct visit *visit, const struct plan *plan, const char *data, 
     return take_body(visit, plan, data, length, error);
 }
 
+static bool is_whole(const struct visit *visit)
+{
+    return visit->in_body && visit->body_read == visit->length;
+}
+
 int visit_go_on(struct visit *visit, const struct plan *plan, enum visit_state *state,
                 struct error *error)
 {
@@ -179,11 +211,16 @@ int visit_go_on(struct visit *visit, const struct plan *plan, enum visit_state *
         if (length < 0) {
             return error_set_errno(error, EX_UNAVAILABLE, "reading an answer");
         }
+        if (length == 0 && visit->asking && visit->to_end && is_whole(visit)) {
+            visit->asking = false;
+            *state = VISIT_ANSWERED;
+            return 0;
+        }
         if (length == 0) {
             if (visit->asking) {
                 return error_set(error, EX_PROTOCOL, "closed without a whole answer");
             }
-            if (plan->keep_alive) {
+            if (plan->keep_alive && !visit->last) {
                 return error_set(error, EX_PROTOCOL, "closed a connection that was to be kept");
             }
             *state = VISIT_CLOSED;
@@ -192,7 +229,7 @@ int visit_go_on(struct visit *visit, const struct plan *plan, enum visit_state *
         if (take(visit, plan, piece, (size_t)length, error) < 0) {
             return -1;
         }
-        if (visit->in_body && visit->body_read == visit->length) {
+        if (!visit->to_end && is_whole(visit)) {
             visit->asking = false;
             *state = VISIT_ANSWERED;
             return 0;

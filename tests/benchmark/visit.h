@@ -15,6 +15,8 @@ struct visit {
     uint64_t body_read; /* of the answer's body */
     uint64_t length;    /* of it, once the head was read */
     bool in_body;
+    bool to_end; /* the head has no length: the body ends with the connection */
+    bool last;   /* the head says that the server closes */
     size_t head_length;
     char head[2048];
 };
