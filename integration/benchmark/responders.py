@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Ours, as contenders for an answer: the responder alone, and through a window."""
 
+import contextlib
 import os
 import signal
+from pathlib import Path
 
 from lab.lab import ACCOUNT_UID
 from lab.process import wait_for_end
@@ -13,6 +15,10 @@ from .rivals import INSIDE, Answerer
 
 
 PROGRAMS = ["wicket-responder", "wicket-keeper", "wicket-ledger"]
+
+
+def parent(pid):
+    return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
 
 
 class Alone(Answerer):
@@ -81,11 +87,16 @@ class Window(Answerer):
         if self._process:
             self._process.wait()
             self._process = None
-        for pid in self.wicket.keepers():
+        keepers = self.wicket.keepers()
+        for pid in keepers:
+            if parent(pid) in keepers:
+                continue  # the one that starts responders for it, and ends with it
             # Its first signal has it drain, the second one not wait for that. They may be one.
             while not wait_for_end(pid, 0.05):
-                os.kill(pid, signal.SIGTERM)
-        self.wicket.assert_gone()
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        self.wicket.wait_gone()
+        self.lab.host.run("conntrack", "--flush")
 
     def said(self):
         return " ".join(self._keeper.output.text().split()) if self._keeper else "nothing"
