@@ -14,7 +14,7 @@ import signal
 import sys
 from pathlib import Path
 
-from benchmark import machine, report, rounds
+from benchmark import chart, machine, report, rounds
 from benchmark.cores import Cores
 from benchmark.parts import PARTS
 from benchmark.progress import Progress
@@ -37,6 +37,9 @@ def parse():
         help=f"{', '.join(part.key for part in PARTS)}; default: all of them",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there too")
+    parser.add_argument(
+        "--svg", type=Path, metavar="DIRECTORY", help="draw the growth there, a file a chart"
+    )
     parser.add_argument("-r", "--rounds", type=int, default=5, metavar="N", help="default: 5")
     parser.add_argument(
         *("-s", "--seconds"), type=int, default=2, metavar="S", help="of each load; default: 2"
@@ -46,6 +49,9 @@ def parse():
     )
     parser.add_argument(
         "--kept-rate", type=int, default=2000, metavar="N", help="for the latency; default: 2000"
+    )
+    parser.add_argument(
+        "--windows", type=int, default=1000, metavar="N", help="in a row; default: 1000"
     )
     parser.add_argument(
         "--contender",
@@ -62,7 +68,7 @@ def parse():
         help=f"only this measure, and others named so: {', '.join(measures)}",
     )
     options = parser.parse_args()
-    for name in ("rounds", "seconds", "fresh_rate", "kept_rate"):
+    for name in ("rounds", "seconds", "fresh_rate", "kept_rate", "windows"):
         if getattr(options, name) < 1:
             parser.error(f"--{name.replace('_', '-')}: at least 1")
     unknown = set(options.part) - {part.key for part in PARTS}
@@ -92,7 +98,10 @@ def print_part(part, found, options):
     )
     for name, what in found["contenders"].items():
         print(f"  {name:<16}{what}")
-    print(*report.table(part, found, options), sep="\n", flush=True)
+    lines = chart.table(part, found) if part.charts else report.table(part, found, options)
+    print(*lines, sep="\n", flush=True)
+    if options.svg and part.charts:
+        print("", *chart.draw(part, found, options.svg), sep="\n", flush=True)
 
 
 def main():
@@ -110,6 +119,7 @@ def main():
         "seconds": options.seconds,
         "fresh_rate": options.fresh_rate,
         "kept_rate": options.kept_rate,
+        "windows": options.windows,
         "parts": {},
     }
     print_head(record)

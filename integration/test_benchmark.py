@@ -5,7 +5,19 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from benchmark import answering, contender, pass_contenders, report, rivals, rounds
+from benchmark import (
+    answering,
+    chart,
+    contender,
+    footprint,
+    growth,
+    openers,
+    pass_contenders,
+    report,
+    rivals,
+    rounds,
+    window,
+)
 from benchmark.cores import Cores
 from benchmark.course import Course
 from benchmark.part import Measure, Metric, Part, Setting
@@ -79,7 +91,9 @@ def test_a_wrong_length_and_a_wrong_status_are_found(load):
 @pytest.fixture
 def course(lab):
     """With production, and the shortest run there is."""
-    return Course(lab, Cores(), SimpleNamespace(rounds=3, seconds=0.1, only=None, contender=None))
+    return Course(
+        lab, Cores(), SimpleNamespace(rounds=3, seconds=0.1, windows=10, only=None, contender=None)
+    )
 
 
 def only(course, kind):
@@ -268,3 +282,187 @@ def test_the_standalone_server_is_spared_what_it_cannot_do(course):
     assert not measures["fresh_100000"].takes(one)
     assert not measures["fresh_1000_strangers"].takes(one)
     assert measures["fresh_1000"].takes(one)
+
+
+# ---- footprint ----
+
+
+def test_memory_is_what_the_kernel_says(course):
+    """A process that dirties so much more has so much more, and a shared page counts in part."""
+    code = (
+        "import sys; b = bytearray(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
+    )
+    found = []
+    for size in (1, 8 << 20):
+        process = course.lab.host.start("/usr/bin/python3", "-c", code, size, name="python")
+        # bytearray() is of untouched pages: calloc.
+        process.output.wait_for("^ready$")
+        found.append(footprint.memory([process.pid]))
+        process.signal(9)
+        process.wait()
+    code = code.replace("bytearray(int(sys.argv[1]))", "b'x' * int(sys.argv[1])")
+    process = course.lab.host.start("/usr/bin/python3", "-c", code, 8 << 20, name="python")
+    process.output.wait_for("^ready$")
+    private, proportional = footprint.memory([process.pid])
+    assert 8000 <= private - found[0][0] <= 9000
+    assert 8000 <= proportional - found[0][1] <= 9000
+    process.signal(9)
+    process.wait()
+
+
+def test_wake_ups_are_counted(course, monkeypatch):
+    monkeypatch.setattr(footprint, "SPAN_S", 1)
+    code = "import select; exec('while True: select.select([], [], [], 0.05)')"
+    process = course.lab.host.start("/usr/bin/python3", "-c", code, name="python")
+    found = footprint.switches_a_minute([process.pid])
+    assert 600 <= found <= 1800
+    process.signal(9)
+    process.wait()
+
+
+def test_a_size_is_without_symbols(course):
+    built = programs.build_directory() / "src/wicket-responder"
+    assert 10000 < footprint.stripped_size(built) < built.stat().st_size / 2
+
+
+@pytest.mark.parametrize("kind", [footprint.Window, rivals.Canned], ids=lambda kind: kind.name)
+def test_the_first_answer_comes_after_the_start(course, kind):
+    one = only(course, kind)
+    measure = footprint.FirstAnswer()
+    try:
+        assert 1 < measure.run(course, one)["first_answer"] < 5000
+    finally:
+        one.stop()
+    assert one.pids() == []
+
+
+def test_nothing_runs_between_renewals(course):
+    one = only(course, footprint.Window)
+    assert footprint.Nothing().run(course, one) == {"nothing": 0}
+
+
+def test_who_passes_no_visitor_is_found(course):
+    one = only(course, footprint.Window)
+    one.configuration += "other_requests: not-found\n"
+    try:
+        one.start()
+        with pytest.raises(Wrong, match="window: the page is not production's"):
+            with footprint.visitors(one, 3):
+                pass
+    finally:
+        one.stop()
+
+
+def test_ours_is_told_program_by_program(course):
+    one = only(course, footprint.Window)
+    try:
+        one.start()
+        measure = footprint.MEASURES[0]
+        found = measure.run(course, one)
+        assert found["idle_private"] == sum(found[f"idle_{name}"] for name in footprint.PROGRAMS)
+        assert all(found[f"idle_{name}"] > 0 for name in footprint.PROGRAMS)
+    finally:
+        one.stop()
+
+
+# ---- windows ----
+
+
+@pytest.mark.parametrize("kind", openers.OPENERS, ids=lambda kind: kind.name)
+def test_a_turn_is_seen_both_ways(course, kind):
+    one = only(course, kind)
+    try:
+        one.start()
+        for _ in range(2):
+            opened = window.turn(course, one, "here", one.open_command())
+            shut = window.turn(course, one, "gone", one.shut_command())
+            assert all(0 < value < 5000 for value in (*opened, *shut))
+            one.forget()
+    finally:
+        one.stop()
+
+
+def test_a_command_that_changes_nothing_is_found(course):
+    one = only(course, openers.Nft)
+    try:
+        one.start()
+        with pytest.raises(Wrong, match="nft: turn: turned already before the command"):
+            window.turn(course, one, "gone", ["true"])
+        with pytest.raises(Wrong, match="nft: turn: false failed"):
+            window.turn(course, one, "here", ["false"])
+        with pytest.raises(Wrong, match="nft: turn: the answers did not turn"):
+            window.turn(course, one, "here", ["true"])
+    finally:
+        one.stop()
+
+
+def test_windows_by_messages_and_in_a_row(course):
+    one = only(course, openers.Commands)
+    for measure in (window.InARow(), window.Messages()):
+        try:
+            one.start()
+            start = one.wicket.status()["counters"]["windows"]
+            found = measure.run(course, one)
+            assert one.wicket.status()["counters"]["windows"] - start == 10
+        finally:
+            one.stop()
+        assert all(value > 0 for value in found.values())
+
+
+def test_a_refused_window_is_no_window(course):
+    one = only(course, openers.Commands)
+    one.configuration = f"tokens:\n  accounts: [{'x' * 43}]\n"
+    try:
+        one.start()
+        with pytest.raises(Wrong, match="wicket: the ACME account"):
+            window.by_messages(one, 1)
+    finally:
+        one.stop()
+
+
+def test_a_rearm_takes_time_on_a_processor(course, monkeypatch):
+    monkeypatch.setattr(window.Rearm, "span_s", 2)
+    found = window.Rearm().run(course, only(course, openers.Commands))
+    assert 1 < found["rearm"] < 100000
+
+
+# ---- growth ----
+
+
+@pytest.mark.parametrize("kind", [openers.Commands, openers.Nft], ids=lambda kind: kind.name)
+def test_only_the_sources_are_redirected(course, kind):
+    one = only(course, kind)
+    listed = openers.sources(1000)
+    assert len(set(listed)) == 1000
+    try:
+        one.start(Setting(sources=1000))
+        window.turn(course, one, "here", one.open_command())
+        assert listed[-1] in course.lab.host.run("nft", "list", "ruleset").stdout
+    finally:
+        one.stop()
+
+
+def test_a_chart_is_drawn_with_all_its_points(tmp_path):
+    drawn = growth.RATE
+    values = {
+        drawn.metric(size).name: {"responder": {0: 1000.0 / size, 1: 2000.0 / size}}
+        for size in growth.TOKENS
+    }
+    record = {"results": report.summarize(growth.PART, values)}
+    (path,) = chart.draw(growth.PART, record, tmp_path)
+    text = path.read_text()
+    assert path.name == "tokens_rate.svg"
+    assert "</svg>" in text
+    assert all(word in text for word in ("responder", drawn.title, "requests, 1/s"))
+    script = chart.script(drawn, chart.points(drawn, growth.PART, record["results"]), path)
+    assert "100 15.0 10.0 20.0\n" in script
+    lines = chart.table(growth.PART, record)
+    assert any(line.split() == ["100", "15", "(10–20)"] for line in lines)
+
+
+def test_every_measure_of_growth_is_in_a_chart():
+    for measure in growth.MEASURES:
+        assert measure.charts
+        assert all(one in growth.PART.charts for one in measure.charts)
+    names = [metric.name for measure in growth.MEASURES for metric in measure.metrics]
+    assert len(names) == len(set(names))

@@ -25,6 +25,7 @@ class Setting:
 
     tokens: int = 1
     strangers: int = 0  # who are connected and say nothing
+    sources: int = 0  # of networks that are redirected; 0: everybody is
     keep: bool = False  # connections are to be kept, for who has to be told
 
 
@@ -65,3 +66,4 @@ class Part:
     contenders: list  # classes of Contender
     measures: list
     baseline: str = ""
+    charts: list = ()  # of chart.Chart; then the measures are Sized
