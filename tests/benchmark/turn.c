@@ -13,6 +13,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -203,6 +204,9 @@ static int measure(struct turn *turn, char **command, struct error *error)
 static int read_arguments(struct turn *turn, char **argv, struct error *error)
 {
     turn->namespace = (int)strtol(argv[1], NULL, 10);
+    if (fcntl(turn->namespace, F_SETFD, FD_CLOEXEC) < 0) {
+        return error_set_errno(error, EX_USAGE, "descriptor %s", argv[1]);
+    }
     turn->core = (int)strtol(argv[2], NULL, 10);
     turn->to.sin_family = AF_INET;
     turn->to.sin_port = htons((in_port_t)strtol(argv[4], NULL, 10));
