@@ -128,7 +128,7 @@ class Nft(Rules):
             f"table inet benchmark {{ {declared} chain prerouting {{\n"
             "type nat hook prerouting priority -110;\n"
             f"{few}tcp dport 80 redirect to :{TARGET}\n"
-            "} }\n"
+            "}\n}\n"
         )
 
     def open_command(self):
