@@ -114,10 +114,14 @@ def main():
     listener = listen(port)
     link, pid = start(listener, core)
     listener.close()
-    tell(link, path)
-    print("ready", flush=True)
-    go_on(link)
-    os.waitpid(pid, 0)
+    try:
+        tell(link, path)
+        print("ready", flush=True)
+        go_on(link)
+    finally:
+        # The port is free when this ends.
+        link.close()
+        os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":
