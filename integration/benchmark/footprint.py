@@ -65,13 +65,18 @@ def executables(pids):
 
 
 def mapped(pids):
-    """The files with code of theirs, the programs themselves too: bytes in all."""
+    """
+    The files with code of theirs, the programs themselves too: bytes of each. They are reached
+    through the mapping, as the root of a process may be an empty directory.
+    """
     found = {}
     for pid in pids:
         for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
             fields = line.split(maxsplit=5)
             if len(fields) == 6 and "x" in fields[1] and fields[5].startswith("/"):
-                found[fields[5]] = Path(f"/proc/{pid}/root{fields[5]}").stat().st_size
+                # The kernel writes the two addresses with zeros in front here, and not there.
+                area = "-".join(f"{int(end, 16):x}" for end in fields[0].split("-"))
+                found[fields[5]] = Path(f"/proc/{pid}/map_files/{area}").stat().st_size
     return found
 
 
