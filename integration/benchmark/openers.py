@@ -35,6 +35,10 @@ class Opener(Contender):
     def shut_command(self):
         raise NotImplementedError
 
+    def row_commands(self):
+        """The two of a window of many in a row, where nothing but the redirect matters."""
+        return self.open_command(), self.shut_command()
+
     def forget(self):
         """After a window, so that the next one begins as the first one did."""
 
@@ -43,7 +47,11 @@ class Commands(Opener):
     """`wicket add` and `wicket remove` with a keeper that runs."""
 
     name = "wicket"
-    describe = "`wicket add`, `wicket remove`; a keeper runs"
+    describe = (
+        "`wicket add`, `wicket remove`; a keeper runs. Once the redirect is in force, `add` fetches"
+        " its challenge and waits whether connections arrive, before it returns: nobody else does."
+        " In a row: `wicket open`, `wicket close`, which do without"
+    )
     configuration = Window.configuration
 
     def __init__(self, course, sources):
@@ -71,6 +79,9 @@ class Commands(Opener):
 
     def shut_command(self):
         return self.wicket.command("remove", self.challenges.asked)
+
+    def row_commands(self):
+        return self.wicket.command("open"), self.wicket.command("close")
 
 
 class OnDemand(Commands):

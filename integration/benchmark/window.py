@@ -26,7 +26,10 @@ LONG_S = 600
 
 
 def turn(course, contender, what, command):
-    """tests/benchmark/turn: (ms until visitors are answered otherwise, ms until it returned)."""
+    """
+    tests/benchmark/turn: (ms until visitors are answered otherwise, ms until it returned, how many
+    visitors had no answer).
+    """
     lab, cores = course.lab, course.cores
     namespace = os.open(f"/proc/{lab.outside.init_pid}/ns/net", os.O_RDONLY)
     try:
@@ -41,19 +44,27 @@ def turn(course, contender, what, command):
     if result.returncode != 0:
         raise Wrong(f"{contender.name}: {' '.join(result.stderr.split())}")
     found = json.loads(result.stdout.splitlines()[-1])  # after what the command said
-    return found["turned_ms"], found["returned_ms"]
+    return found["turned_ms"], found["returned_ms"], found["unanswered"]
 
 
 class Turns(Measure):
-    """Windows with pauses between them."""
+    """
+    Windows with pauses between them. A visitor whom the change has caught is not waited for, but
+    counted.
+    """
 
     key = "turns"
-    title = f"one window, from the start of the command; of {TIMES} each round the median"
+    title = (
+        f"one window, from the start of the command; of {TIMES} each round the median;"
+        " stalled: visitors in all of these who had no answer in 20 ms"
+    )
     metrics = [
         Metric("open", "in force", "ms", 2),
         Metric("open_returned", "returned", "ms", 2),
+        Metric("open_stalled", "stalled", "", compared=False),
         Metric("shut", "gone", "ms", 2),
         Metric("shut_returned", "returned", "ms", 2),
+        Metric("shut_stalled", "stalled", "", compared=False),
     ]
 
     def run(self, course, contender):
@@ -64,8 +75,11 @@ class Turns(Measure):
                 + turn(course, contender, "gone", contender.shut_command())
             )
             contender.forget()
-        medians = [statistics.median(column) for column in zip(*rows)]
-        return {metric.name: value for metric, value in zip(self.metrics, medians)}
+        values = [
+            (sum if metric.name.endswith("stalled") else statistics.median)(column)
+            for metric, column in zip(self.metrics, zip(*rows))
+        ]
+        return {metric.name: value for metric, value in zip(self.metrics, values)}
 
 
 class InARow(Measure):
@@ -83,7 +97,7 @@ class InARow(Measure):
 
     def run(self, course, contender):
         count = course.options.windows
-        commands = [shlex.join(contender.open_command()), shlex.join(contender.shut_command())]
+        commands = [shlex.join(command) for command in contender.row_commands()]
         began = time.monotonic()
         course.lab.host.run(
             *("sh", "-ec"),

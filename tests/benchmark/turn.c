@@ -35,7 +35,10 @@ static const uint64_t patience = 10 * second;
 
 enum {
     PACE_NS = 250000,
-    TRY_US = 200000, /* a visitor who is not answered by then comes again */
+    FIRST_TRY_US = 500000,
+    /* A visitor whom the change has caught waits for a packet to be sent again, 200 ms: the next
+     * one does not wait for that. */
+    TRY_US = 20000,
 };
 
 struct turn {
@@ -66,20 +69,21 @@ static enum seen read_answer(const struct turn *turn, int fd)
     char answer[4096];
     size_t length = 0;
     ssize_t got;
+    /* What follows the mark, the end of the connection too, may be caught by the change. */
     while (length < sizeof answer - 1 &&
            (got = recv(fd, answer + length, sizeof answer - 1 - length, 0)) > 0) {
         length += (size_t)got;
+        answer[length] = '\0';
+        if (strstr(answer, turn->mark) != NULL) {
+            return SEEN_MARK;
+        }
     }
-    answer[length] = '\0';
-    if (length == 0) {
-        return SEEN_NOTHING;
-    }
-    return strstr(answer, turn->mark) != NULL ? SEEN_MARK : SEEN_OTHER;
+    return length == 0 ? SEEN_NOTHING : SEEN_OTHER;
 }
 
-static enum seen visit(const struct turn *turn)
+static enum seen visit(const struct turn *turn, suseconds_t patience_us)
 {
-    const struct timeval timeout = {.tv_usec = TRY_US};
+    const struct timeval timeout = {.tv_usec = patience_us};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     enum seen seen = SEEN_NOTHING;
     if (fd < 0) {
@@ -117,7 +121,7 @@ static int enter(const struct turn *turn, struct error *error)
     if (sched_setaffinity(0, sizeof cores, &cores) < 0) {
         return error_set_errno(error, EX_OSERR, "core %d", turn->core);
     }
-    const enum seen before = visit(turn);
+    const enum seen before = visit(turn, FIRST_TRY_US);
     if (before != (turn->wanted ? SEEN_OTHER : SEEN_MARK)) {
         return error_set(error, EX_PROTOCOL, "%s before the command",
                          before == SEEN_NOTHING ? "no answer" : "turned already");
@@ -136,7 +140,7 @@ static void *visit_all(void *context)
     atomic_store(&turn->readiness, 1);
     const uint64_t end = now_ns() + patience;
     for (uint64_t begun = now_ns(); begun < end; begun = now_ns()) {
-        const enum seen seen = visit(turn);
+        const enum seen seen = visit(turn, TRY_US);
         if (seen == wanted) {
             turn->turned_at = begun;
             return NULL;
