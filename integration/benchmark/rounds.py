@@ -17,12 +17,37 @@ from . import contender
 from .cores import busy_by_others
 from .course import Course
 from .report import summarize, summary
+from .wrong import Wrong
 
 
 def in_turn(entered, number):
     """Each begins as often as any other."""
     first = number % len(entered)
     return entered[first:] + entered[:first]
+
+
+def measured(measure, course, contender):
+    """Its metrics; the contender is there for that only."""
+    try:
+        if not measure.starts:
+            contender.start(measure.setting)
+        return measure.run(course, contender)
+    finally:
+        contender.stop()
+
+
+@contextlib.contextmanager
+def telling(part, measure, contender):
+    """Whatever goes wrong has the name of who was measured, and of what was."""
+    where = f"{part.key}, {measure.key}, {contender.name}"
+    try:
+        yield
+    except (Wrong, AssertionError) as error:  # the lab asserts
+        what = str(error).removeprefix(f"{contender.name}: ")
+        raise Wrong(f"{where}: {what}") from error
+    except Exception as error:
+        error.add_note(f"That was {where}.")
+        raise
 
 
 def measure_all(part, course, entered, progress):
@@ -39,12 +64,8 @@ def measure_all(part, course, entered, progress):
                     f"{part.key}: round {number + 1} of {options.rounds}: {one.name}: "
                     f"{measure.title}"
                 )
-                try:
-                    if not measure.starts:
-                        one.start(measure.setting)
-                    found = measure.run(course, one)
-                finally:
-                    one.stop()
+                with telling(part, measure, one):
+                    found = measured(measure, course, one)
                 for name, value in found.items():
                     values.setdefault(name, {}).setdefault(one.name, {})[number] = value
     return values, others
