@@ -8,13 +8,14 @@ Nothing is too slow for it.
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
+import textwrap
 from pathlib import Path
+from types import SimpleNamespace
 
-from benchmark import chart, machine, report, rounds
+from benchmark import chart, machine, page, records, rounds, tables
 from benchmark.cores import Cores
 from benchmark.parts import PARTS
 from benchmark.progress import Progress
@@ -37,6 +38,15 @@ def parse():
         help=f"{', '.join(part.key for part in PARTS)}; default: all of them",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the record there too")
+    parser.add_argument(
+        "--from",
+        dest="sources",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="measure nothing: these records are shown, of several the range of their medians",
+    )
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write it all in Markdown")
     parser.add_argument(
         "--svg", type=Path, metavar="DIRECTORY", help="draw the growth there, a file a chart"
     )
@@ -81,36 +91,51 @@ def parse():
 def print_head(record):
     about = record["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
-    print(
-        f"{about['processor']}, Linux {about['kernel']}; {packages}\n"
+    text = [
+        f"{about['processor']}, Linux {about['kernel']}; {packages}",
         f"servers on core {about['servers_on']}, load on core {about['visitors_on']};"
-        f" {record['rounds']} rounds of {record['seconds']} s: median, and its ratio to ours"
-        " (least–most)"
-    )
+        f" {page.plural(record['rounds'], 'round')} of {record['seconds']} s: median, and its ratio"
+        " to ours (least–most)",
+    ]
+    for line in text:
+        print(*textwrap.wrap(line, tables.WIDTH), sep="\n")
 
 
-def print_part(part, found, options):
+def print_part(part, record):
+    found = record["parts"][part.key]
     busy = found["busy_by_others"]
+    print(f"\n== {part.title}")
+    if "runs" in found:
+        print(f"{found['runs']} runs: the median of their medians, the least and the most of these")
+    if "took_s" in found:
+        print(f"in {found['took_s']:.0f} s")
     print(
-        f"\n== {part.title}\n"
         f"in use by others before a round: {busy['median']:.0%} of all cores,"
-        f" {busy['max']:.0%} at most\n"
+        f" {busy['max']:.0%} at most\n",
+        *tables.described(found["contenders"]),
+        sep="\n",
     )
-    for name, what in found["contenders"].items():
-        print(f"  {name:<16}{what}")
-    lines = chart.table(part, found) if part.charts else report.table(part, found, options)
-    print(*lines, sep="\n", flush=True)
-    if options.svg and part.charts:
-        print("", *chart.draw(part, found, options.svg), sep="\n", flush=True)
+    if part.charts:
+        made = [one for _, one in chart.tables(part, found)]
+    else:
+        made = tables.tables(part, found, SimpleNamespace(**record))
+    for one in made:
+        print("", *tables.lines(one), sep="\n")
+    sys.stdout.flush()
 
 
-def main():
-    options = parse()
-    if os.geteuid() != 0:
-        print("integration/bench: root is needed: the lab has namespaces", file=sys.stderr)
-        return 77
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda got, _: sys.exit(128 + got))
+def shown(options):
+    """The record of earlier runs."""
+    record = records.merge([records.read(path) for path in options.sources])
+    print_head(record)
+    for part in options.parts:
+        if part.key in record["parts"]:
+            print_part(part, record)
+    return record
+
+
+def measured(options):
+    """The record of this run; what is finished of it is written and printed at once."""
     cores = Cores()
     cores.take_visitors()
     record = {
@@ -124,17 +149,33 @@ def main():
     }
     print_head(record)
     progress = Progress()
+    with rounds.workplace() as place:
+        for part in options.parts:
+            record["parts"][part.key] = rounds.run(part, place, cores, options, progress)
+            print_part(part, record)
+            if options.json:
+                records.write(options.json, record)
+    return record
+
+
+def main():
+    options = parse()
+    if not options.sources and os.geteuid() != 0:
+        print("integration/bench: root is needed: the lab has namespaces", file=sys.stderr)
+        return 77
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda got, _: sys.exit(128 + got))
     try:
-        with rounds.workplace() as place:
+        record = shown(options) if options.sources else measured(options)
+        if options.svg:
             for part in options.parts:
-                found = rounds.run(part, place, cores, options, progress)
-                record["parts"][part.key] = found
-                print_part(part, found, options)
+                if part.key in record["parts"]:
+                    chart.draw(part, record["parts"][part.key], options.svg)
+        if options.page:
+            options.page.write_text(page.text(options.parts, record, options.page, options.svg))
     except (Wrong, AssertionError) as wrong:  # the lab asserts
         print(f"bench: {wrong}", file=sys.stderr)
         return 1
-    if options.json:
-        options.json.write_text(json.dumps(record, indent=2) + "\n")
     return 0
 
 

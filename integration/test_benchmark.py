@@ -13,10 +13,13 @@ from benchmark import (
     footprint,
     growth,
     openers,
+    page,
     pass_contenders,
+    records,
     report,
     rivals,
     rounds,
+    tables,
     window,
 )
 from benchmark.cores import Cores
@@ -182,8 +185,9 @@ def test_ratios_are_of_one_round():
     assert entry["added"]["rounds"] == [-50, -5, -50]
     assert "ratio" not in record["count"]["contenders"]["a"]
     found = {"contenders": {"a": "", "b": "", "absent": ""}, "results": record}
-    lines = report.table(part, found, None)
-    assert any(line.split()[:4] == ["b", "50", "0.50", "(0.50–0.75)"] for line in lines)
+    (made,) = tables.tables(part, found, None)
+    lines = tables.lines(made)
+    assert any(line.split() == ["b", "50", "0.50", "(0.50–0.75)", "-50"] for line in lines)
     assert not any("absent" in line for line in lines)
 
 
@@ -457,8 +461,8 @@ def test_a_chart_is_drawn_with_all_its_points(tmp_path):
     assert all(word in text for word in ("responder", drawn.title, "requests, 1/s"))
     script = chart.script(drawn, chart.points(drawn, growth.PART, record["results"]), path)
     assert "100 15.0 10.0 20.0\n" in script
-    lines = chart.table(growth.PART, record)
-    assert any(line.split() == ["100", "15", "(10–20)"] for line in lines)
+    ((_, made),) = chart.tables(growth.PART, record)
+    assert any(line.split() == ["100", "15", "(10–20)"] for line in tables.lines(made))
 
 
 def test_every_measure_of_growth_is_in_a_chart():
@@ -467,3 +471,143 @@ def test_every_measure_of_growth_is_in_a_chart():
         assert all(one in growth.PART.charts for one in measure.charts)
     names = [metric.name for measure in growth.MEASURES for metric in measure.metrics]
     assert len(names) == len(set(names))
+
+
+# ---- tables, records, pages ----
+
+
+class Wide(Measure):
+    """Of many metrics, one of which only a few contenders have."""
+
+    key = title = "wide"
+    metrics = [
+        *(Metric(f"wide_{n}", f"metric number {n}", "µs") for n in range(8)),
+        Metric("few", "this heading has no room beside others", "kB", compared=False),
+    ]
+
+
+def one_run(factor=1, rounds=(0, 1)):
+    """A record of a part whose numbers have this factor."""
+    part = Part("of-tests", "Of tests", "a", kinds("a", "b"), [Wide()])
+    values = {
+        metric.name: {
+            name: {n: factor * size * (n + 1) for n in rounds}
+            for name, size in (("a", 1), ("b", 3))
+        }
+        for metric in Wide.metrics[:-1]
+    }
+    values["few"] = {"b": {0: 7}}
+    return part, {
+        **{name: 2 for name in records.SAME if name != "machine"},
+        "machine": {"processor": "P", "cores": 2, "kernel": "6.1", "packages": {"nginx": "1.22"}},
+        "parts": {
+            "of-tests": {
+                "ours": "a",
+                "contenders": {"a": "ours", "b": "the | other"},
+                "results": report.summarize(part, values),
+                "busy_by_others": report.summary([0.01]),
+            }
+        },
+    }
+
+
+def test_a_wide_table_is_broken_where_a_metric_ends():
+    part, record = one_run()
+    (made,) = tables.tables(part, record["parts"]["of-tests"], None)
+    lines = tables.lines(made)
+    assert max(map(len, lines)) <= tables.WIDTH
+    headings = [line for line in lines if "metric number" in line]
+    assert len(headings) == 2
+    # Who has none of the metrics of a block is not in it.
+    assert [line.split()[0] for line in lines if line.split()[0] in "ab"] == list("ababb")
+    assert sum(line.count("× ours") for line in lines) == 8
+    assert sum(line.count("3.00") for line in lines) == 8
+
+
+@pytest.mark.parametrize(
+    ("value", "told"), [(0.0123, "0.012"), (0.5, "0.50"), (12.34, "12.3"), (1234.5, "1,234")]
+)
+def test_a_ratio_has_the_digits_that_tell_something(value, told):
+    assert tables.ratio_number(value) == told
+
+
+def test_a_long_description_stays_in_its_column():
+    lines = tables.described({"a-long-name": "word " * 40, "b": "short"})
+    assert len(lines) == 3
+    assert {line.index(word) for line, word in zip(lines, ["word", "word", "short"])} == {15}
+
+
+def test_several_runs_have_the_range_of_their_medians():
+    part, one = one_run(1)
+    _, other = one_run(3)
+    _, third = one_run(100)
+    del third["parts"]["of-tests"]["results"]["few"]
+    merged = records.merge([one, other, third])["parts"]["of-tests"]
+    entry = merged["results"]["wide_0"]["contenders"]["b"]
+    assert (entry["median"], entry["min"], entry["max"]) == (13.5, 4.5, 450)
+    assert entry["ratio"]["rounds"] == [3, 3, 3]
+    assert merged["runs"] == 3
+    assert merged["results"]["few"]["contenders"]["b"]["rounds"] == [7, 7]
+    (made,) = tables.tables(part, merged, None)
+    assert made.names == ["a", "b"]
+
+
+def test_one_run_is_not_merged_with_itself():
+    _, one = one_run()
+    assert records.merge([one])["parts"] == one["parts"]
+
+
+def test_parts_may_come_from_different_runs():
+    _, one = one_run()
+    _, other = one_run()
+    other["parts"] = {"else": other["parts"]["of-tests"]}
+    merged = records.merge([one, other])["parts"]
+    assert list(merged) == ["of-tests", "else"]
+    assert not any("runs" in found for found in merged.values())
+
+
+def test_runs_that_are_not_alike_are_not_merged():
+    _, one = one_run()
+    _, other = one_run()
+    other["seconds"] = 3
+    with pytest.raises(Wrong, match="the runs are not alike: seconds"):
+        records.merge([one, other])
+
+
+def test_a_record_that_is_none_is_named(tmp_path):
+    (tmp_path / "record").write_text("{")
+    with pytest.raises(Wrong, match="/record: "):
+        records.read(tmp_path / "record")
+
+
+def test_a_page_has_every_number_and_the_notes(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "NOTES", tmp_path)
+    (tmp_path / "of-tests.md").write_text("Where the time goes.\n")
+    part, record = one_run()
+    text = page.text([part], record, tmp_path / "page.md")
+    assert "## Of tests\n\nWhere the time goes.\n" in text
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("|")]
+    assert {len(row) for row in rows} == {1 + 8 * 2 + 1}
+    assert [row[0].strip() for row in rows] == ["", "---", "a", "b"]
+    assert rows[3][1:3] == [" 4 ", " 3.00 "]
+    assert rows[3][-1] == " 7 "
+    assert "nginx 1.22" in text
+    assert "integration/bench --rounds 2 " in text
+    (tmp_path / "of-tests.md").unlink()
+    assert "Where the time goes." not in page.text([part], record, tmp_path / "page.md")
+
+
+def test_a_page_links_its_drawings(tmp_path):
+    drawn = growth.RATE
+    values = {drawn.metric(1).name: {"responder": {0: 1000.0}}}
+    _, record = one_run()
+    found = record["parts"].pop("of-tests")
+    found["results"] = report.summarize(growth.PART, values)
+    record["parts"]["growth"] = found
+    drawings = tmp_path / "doc/performance"
+    chart.draw(growth.PART, found, drawings)
+    text = page.text([growth.PART], record, tmp_path / "page.md", drawings)
+    assert [path.name for path in drawings.iterdir()] == ["tokens_rate.svg"]
+    assert "](doc/performance/tokens_rate.svg)" in text
+    assert "| 1 | 1,000 |" in text
+    assert "](" not in page.text([growth.PART], record, tmp_path / "page.md")

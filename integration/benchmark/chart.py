@@ -4,13 +4,13 @@
 import subprocess
 from dataclasses import dataclass
 
-from . import report
 from .part import Measure, Metric
+from .tables import Table, number, spread
 
 
 @dataclass
 class Chart:
-    """`key` begins the names of its metrics; `logarithmic`: both axes are."""
+    """`key` begins the names of its metrics; `logarithmic`: the axes that are."""
 
     key: str
     title: str
@@ -18,7 +18,7 @@ class Chart:
     label: str
     unit: str
     digits: int = 0
-    logarithmic: bool = False
+    logarithmic: str = ""
 
     def metric(self, size):
         return Metric(f"{self.key}_{size}", f"{self.size} {size}", self.unit, self.digits)
@@ -45,27 +45,32 @@ def points(chart, part, results):
     return found
 
 
-def table(part, record):
-    """Lines: a block a chart, a line a size, a column a contender."""
-    lines = []
+def tables(part, record):
+    """A table a chart, a row a size, a column a contender."""
+    made = []
     for chart in part.charts:
         found = points(chart, part, record["results"])
         if not found:
             continue
         cells = {name: dict(entries) for name, entries in found.items()}
-        rows = [(f"  {chart.size}", *cells)]
-        for size in sorted({size for entries in cells.values() for size in entries}):
-            rows.append(
-                (
-                    f"  {size:,}",
+        sizes = sorted({size for entries in cells.values() for size in entries})
+        groups = [
+            [
+                [
+                    *("", name),
                     *(
-                        report.spread(entries[size], chart.digits) if size in entries else "-"
-                        for entries in cells.values()
+                        spread(entries[size], lambda value: number(value, chart.digits))
+                        if size in entries
+                        else "-"
+                        for size in sizes
                     ),
-                )
-            )
-        lines += ["", f"{chart.title}: {chart.label}, {chart.unit}", *report.align(rows)]
-    return lines
+                ]
+            ]
+            for name, entries in cells.items()
+        ]
+        title = f"{chart.title}: {chart.label}, {chart.unit}, by {chart.size}"
+        made.append((chart, Table(title, [f"{size:,}" for size in sizes], groups)))
+    return made
 
 
 def _quoted(text):
@@ -89,7 +94,9 @@ def script(chart, found, path):
         f"$series{index} using 1:2:3:4 with yerrorlines linewidth 2 title {_quoted(name)}"
         for index, name in enumerate(found)
     )
-    scale = "set logscale xy\n" if chart.logarithmic else "set yrange [0:*]\n"
+    scale = f"set logscale {chart.logarithmic}\n" if chart.logarithmic else ""
+    if "y" not in chart.logarithmic:
+        scale += "set yrange [0:*]\n"
     return (
         "set terminal svg size 900,540 font 'sans,14' background '#ffffff' noenhanced\n"
         f"set output {_quoted(str(path))}\n"

@@ -21,15 +21,15 @@ TIMES = 5
 
 RATE = Chart(
     *("tokens_rate", "Answers over fresh connections", "tokens", "requests", "1/s"),
-    logarithmic=True,
+    logarithmic="x",
 )
-CPU = Chart("tokens_cpu", "CPU of an answer", "tokens", "CPU", "µs", 1, logarithmic=True)
+CPU = Chart("tokens_cpu", "CPU of an answer", "tokens", "CPU", "µs", 1, logarithmic="x")
 TOKEN_LATENCY = Chart(
-    *("tokens_latency", "Latency of an answer", "tokens", "p50", "µs"), logarithmic=True
+    *("tokens_latency", "Latency of an answer", "tokens", "p50", "µs"), logarithmic="x"
 )
 TOKEN_MEMORY = Chart(
     *("tokens_memory", "Memory of registered tokens", "tokens", "Private_Dirty", "kB"),
-    logarithmic=True,
+    logarithmic="xy",
 )
 STRANGER_LATENCY = Chart(
     "strangers_latency", "Latency of an answer beside idle strangers", "strangers", "p50", "µs"
@@ -39,7 +39,7 @@ CONNECTION_MEMORY = Chart(
 )
 SOURCE_OPEN = Chart(
     *("sources_open", "Opening a window for some networks only", "networks", "in force", "ms", 2),
-    logarithmic=True,
+    logarithmic="xy",
 )
 WINDOW_OPEN = Chart(
     *(

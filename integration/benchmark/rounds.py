@@ -8,6 +8,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from lab import programs
@@ -92,6 +93,7 @@ def workplace():
 def run(part, place, cores, options, progress):
     """The record of a part, in a lab that ends with it."""
     progress.tell(f"{part.key}: preparing the lab")
+    began = time.monotonic()
     lab = Lab(*place)
     try:
         course = Course(lab, cores, options)
@@ -102,6 +104,7 @@ def run(part, place, cores, options, progress):
             "contenders": {one.name: one.describe for one in entered},
             "results": summarize(part, values),
             "busy_by_others": summary(others),
+            "took_s": time.monotonic() - began,
         }
     finally:
         progress.end()
