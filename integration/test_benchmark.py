@@ -15,6 +15,7 @@ from benchmark import (
     openers,
     page,
     pass_contenders,
+    pass_measures,
     records,
     report,
     rivals,
@@ -114,6 +115,33 @@ def test_a_window_that_does_not_pass_is_no_contender(course):
             way.start()
     finally:
         way.stop()
+
+
+def network_of(host):
+    """What a contender may have changed there, but for its processes."""
+    shown = [
+        *(("nft", "list", "tables"), ("ip", "rule"), ("ip", "route", "show", "table", "all")),
+        *(("conntrack", "-L"), ("cat", "/proc/sys/net/ipv4/tcp_fwmark_accept")),
+    ]
+    return [host.run(*command).stdout for command in shown]
+
+
+@pytest.mark.parametrize("kind", pass_contenders.CONTENDERS, ids=lambda kind: kind.name)
+def test_every_way_leads_to_production_and_leaves_nothing(course, kind):
+    host = course.lab.host
+    there = network_of(host), set(host.processes())
+    one = only(course, kind)
+    for _ in range(2):
+        try:
+            one.start()
+            assert bool(one.pids()) == (kind is not pass_contenders.Direct)
+            found = pass_measures.Fresh().run(course, one)
+            found |= pass_measures.Bulk("upload", 2).run(course, one)
+            assert found["fresh_requests"] > 0
+            assert found["upload_2_throughput"] > 0
+        finally:
+            one.stop()
+        assert (network_of(host), set(host.processes())) == there
 
 
 class Named(contender.Contender):

@@ -66,7 +66,8 @@ class Pass(Way):
 
 
 # Measured: splice-auto never splices a download here, as it takes no stream for fast enough, and
-# splicing always makes a small page a tenth dearer. So there is a port for each.
+# splicing always makes a small page a tenth dearer. So there is a port for each. Larger buffers in
+# place of splicing, and limits on what is accepted at once, are no better.
 HAPROXY = """\
 global
     nbthread 1
@@ -83,12 +84,12 @@ defaults
 listen pages
     bind 0.0.0.0:81 defer-accept backlog 4096
     option splice-auto
-    server production 127.0.0.1:80
+    server production 127.0.0.1:80{source}
 listen bulk
     bind 0.0.0.0:82 defer-accept backlog 4096
     option splice-request
     option splice-response
-    server production 127.0.0.1:80
+    server production 127.0.0.1:80{source}
 """
 
 
@@ -103,15 +104,16 @@ class HAProxy(Way):
     port = 81
     bulk_port = 82
     sees_visitor = False
+    source = ""  # of its connections to production, if not its own
     _process = None
 
     def _start(self, _setting):
-        (self.lab.directory / "haproxy.cfg").write_text(HAPROXY)
+        (self.lab.directory / "haproxy.cfg").write_text(HAPROXY.format(source=self.source))
         self._process = self.lab.host.start(
             "haproxy", "-db", "-f", "/mnt/haproxy.cfg", prefix=self.cores.prefix
         )
         try:
-            network.wait_listening(self.lab.host, HOST4, self.port)
+            network.wait_listening(self.lab.host, HOST4, HAProxy.port)
         except AssertionError as error:
             said = " ".join(self._process.output.text().split())
             raise Wrong(f"{self.name}: {error}; it said: {said}") from None
@@ -125,4 +127,72 @@ class HAProxy(Way):
         return self.lab.host.pids_of("haproxy")
 
 
-CONTENDERS = [Direct, Pass, HAProxy]
+REDIRECT = f"""\
+table inet benchmark {{
+    chain prerouting {{
+        type nat hook prerouting priority -110;
+        iifname "wire" tcp dport 80 redirect to :{HAProxy.port}
+        iifname "wire" tcp dport 83 redirect to :{HAProxy.bulk_port}
+    }}
+}}
+"""
+
+
+class Redirected(HAProxy):
+    """The same job as a window's: production keeps port 80."""
+
+    name = "haproxy-redirected"
+    describe = "the same, with port 80 redirected there by nftables"
+    port = 80
+    bulk_port = 83
+
+    def _start(self, setting):
+        super()._start(setting)
+        self.lab.host.nft(REDIRECT)
+
+    def stop(self):
+        super().stop()
+        self.lab.host.run("nft", "flush", "ruleset")
+        self.lab.host.run("conntrack", "--flush")
+
+
+# What production sends to a visitor's address is to come back to this host: the first packet of
+# HAProxy has a mark, which production's socket takes over, and what has it is routed here.
+MARK = 1
+TABLE = 100
+MARKED = f"""\
+table inet benchmark-source {{
+    chain output {{
+        type route hook output priority -150;
+        oifname "lo" tcp dport 80 tcp flags & (fin | syn | rst | ack) == syn fib saddr type != local \
+meta mark set {MARK}
+    }}
+}}
+"""
+
+
+class Transparent(Redirected):
+    """The same job in full: production sees the visitor's address."""
+
+    name = "haproxy-transparent"
+    describe = "the same, and `usesrc clientip`: production sees the visitor's own address"
+    sees_visitor = True
+    source = " source 0.0.0.0 usesrc clientip"
+    rule = f"fwmark {MARK} lookup {TABLE}"
+    route = f"local default dev lo table {TABLE}"
+
+    def _start(self, setting):
+        super()._start(setting)
+        self.lab.host.sysctl("net/ipv4/tcp_fwmark_accept", 1)
+        self.lab.host.ip(f"rule add {self.rule}", f"route add {self.route}")
+        self.lab.host.nft(MARKED)
+
+    def stop(self):
+        super().stop()
+        self.lab.host.sysctl("net/ipv4/tcp_fwmark_accept", 0)
+        for what in (f"rule del {self.rule}", f"route del {self.route}"):
+            # Neither is there if it was not started in full.
+            self.lab.host.run("ip", *what.split(), check=False)
+
+
+CONTENDERS = [Direct, Pass, HAProxy, Redirected, Transparent]

@@ -61,7 +61,7 @@ class Fresh(Measure):
     metrics = [
         Metric("fresh_requests", "requests", "1/s"),
         Metric("fresh_proxy_cpu", "CPU of the proxy", "µs", 1),
-        Metric("fresh_production_cpu", "of production", "µs", 1),
+        Metric("fresh_production_cpu", "CPU of production", "µs", 1),
     ]
 
     def describe(self, _options):
@@ -87,7 +87,7 @@ class Kept(Measure):
     metrics = [
         Metric("kept_requests", "requests", "1/s"),
         Metric("kept_proxy_cpu", "CPU of the proxy", "µs", 1),
-        Metric("kept_production_cpu", "of production", "µs", 1),
+        Metric("kept_production_cpu", "CPU of production", "µs", 1),
     ]
 
     def describe(self, _options):
@@ -131,7 +131,7 @@ class Bulk(Measure):
         self.metrics = [
             Metric(f"{self.key}_throughput", "throughput", "MB/s"),
             Metric(f"{self.key}_proxy_cpu", "CPU of the proxy", "s/GB", 3),
-            Metric(f"{self.key}_production_cpu", "of production", "s/GB", 3),
+            Metric(f"{self.key}_production_cpu", "CPU of production", "s/GB", 3),
         ]
 
     def run(self, course, contender):
