@@ -79,6 +79,17 @@ def _remove_left():
             shutil.rmtree(path)
 
 
+def write_back(directory):
+    """
+    To the disk. Until then the pages of a program that was just installed are dirty, and would be
+    taken for memory that it has written to.
+    """
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 @contextlib.contextmanager
 def workplace():
     """The programs, installed, and a directory for labs; both end with it."""
@@ -87,7 +98,9 @@ def workplace():
     own = f"benchmark-{os.getpid()}-"
     with tempfile.TemporaryDirectory(prefix=own, dir=programs.WORK) as work:
         Path(work).chmod(0o755)
-        yield programs.install(Path(work) / "programs"), work
+        installed = programs.install(Path(work) / "programs")
+        write_back(installed)
+        yield installed, work
 
 
 def run(part, place, cores, options, progress):
