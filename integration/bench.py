@@ -94,8 +94,7 @@ def print_head(record):
     text = [
         f"{about['processor']}, Linux {about['kernel']}; {packages}",
         f"servers on core {about['servers_on']}, load on core {about['visitors_on']};"
-        f" {page.plural(record['rounds'], 'round')} of {record['seconds']} s: median, and its ratio"
-        " to ours (least–most)",
+        f" loads of {record['seconds']} s: median, and its ratio to ours (least–most)",
     ]
     for line in text:
         print(*textwrap.wrap(line, tables.WIDTH), sep="\n")
@@ -105,10 +104,11 @@ def print_part(part, record):
     found = record["parts"][part.key]
     busy = found["busy_by_others"]
     print(f"\n== {part.title}")
+    rounds_each = tables.rounds(part.rounds(record["rounds"]))
     if "runs" in found:
-        print(f"{found['runs']} runs: the median of their medians, the least and the most of these")
-    if "took_s" in found:
-        print(f"in {found['took_s']:.0f} s")
+        print(f"{found['runs']} runs of {rounds_each}: the median, least and most of their medians")
+    else:
+        print(f"{rounds_each}, in {found['took_s']:.0f} s")
     print(
         f"in use by others before a round: {busy['median']:.0%} of all cores,"
         f" {busy['max']:.0%} at most\n",

@@ -2,7 +2,9 @@
 """The benchmark's own judgement: it is not run here, but what makes it fail is."""
 
 import json
+import shutil
 import signal
+import subprocess
 from types import SimpleNamespace
 
 import pytest
@@ -182,6 +184,26 @@ def test_contenders_take_turns_and_each_begins(course, monkeypatch):
     assert values["count"]["b"] == {0: 20.0, 1: 40.0, 2: 90.0}
 
 
+class Seldom(Measure):
+    key = title = "seldom"
+    metrics = [Metric("seldom", "seldom", "")]
+    most_rounds = 2
+
+    def run(self, course, contender):
+        return {"seldom": 1}
+
+
+def test_a_measure_has_no_more_rounds_than_it_wants(course):
+    part = Part("of-tests", "", "a", kinds("a", "b"), [Seldom(), Counted()])
+    entered = contender.make(part.contenders, course)
+    values, _ = rounds.measure_all(part, course, entered, SimpleNamespace(tell=lambda _: None))
+    assert {name: list(found) for name, found in values["seldom"].items()} == {
+        "a": [0, 1],
+        "b": [0, 1],
+    }
+    assert list(values["count"]["a"]) == [0, 1, 2]
+
+
 @pytest.mark.parametrize("error", [Wrong, AssertionError, OSError])
 def test_who_fails_is_stopped_and_named(course, monkeypatch, error):
     monkeypatch.setattr(Named, "log", [])
@@ -213,7 +235,7 @@ def test_ratios_are_of_one_round():
     assert entry["added"]["rounds"] == [-50, -5, -50]
     assert "ratio" not in record["count"]["contenders"]["a"]
     found = {"contenders": {"a": "", "b": "", "absent": ""}, "results": record}
-    (made,) = tables.tables(part, found, None)
+    (made,) = tables.tables(part, found, SimpleNamespace(rounds=3))
     lines = tables.lines(made)
     assert any(line.split() == ["b", "50", "0.50", "(0.50–0.75)", "-50"] for line in lines)
     assert not any("absent" in line for line in lines)
@@ -339,6 +361,26 @@ def test_memory_is_what_the_kernel_says(course):
         process.wait()
     for before, after in zip(*found):
         assert 8000 <= after - before <= 9000
+
+
+def test_a_program_just_installed_has_no_dirty_pages(tmp_path):
+    """Its own copy, since one that somebody else has mapped would be shared."""
+    found = []
+    for written_back in (False, True):
+        copy = tmp_path / f"python-{written_back}"
+        shutil.copyfile("/usr/bin/python3", copy)
+        copy.chmod(0o755)
+        if written_back:
+            rounds.write_back(tmp_path)
+        process = subprocess.Popen(
+            [copy, "-S", "-c", "print(1, flush=True); input()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        process.stdout.readline()
+        found.append(footprint.memory([process.pid])[0])
+        process.communicate(b"\n")
+    assert found[0] > found[1] + 1000
 
 
 def test_wake_ups_are_counted(course, monkeypatch):
@@ -541,7 +583,7 @@ def one_run(factor=1, rounds=(0, 1)):
 
 def test_a_wide_table_is_broken_where_a_metric_ends():
     part, record = one_run()
-    (made,) = tables.tables(part, record["parts"]["of-tests"], None)
+    (made,) = tables.tables(part, record["parts"]["of-tests"], SimpleNamespace(rounds=2))
     lines = tables.lines(made)
     assert max(map(len, lines)) <= tables.WIDTH
     headings = [line for line in lines if "metric number" in line]
@@ -553,10 +595,19 @@ def test_a_wide_table_is_broken_where_a_metric_ends():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"), [(0.0123, "0.012"), (0.5, "0.50"), (12.34, "12.3"), (1234.5, "1,234")]
+    ("value", "told"),
+    [(0, "0"), (0.00123, "0.0012"), (0.5, "0.50"), (12.34, "12.3"), (1234.5, "1,234")],
 )
 def test_a_ratio_has_the_digits_that_tell_something(value, told):
     assert tables.ratio_number(value) == told
+
+
+def test_a_table_tells_of_fewer_rounds():
+    part, record = one_run()
+    part.measures.append(Wide())
+    part.measures[0].most_rounds = 1
+    made = tables.tables(part, record["parts"]["of-tests"], SimpleNamespace(rounds=2))
+    assert [one.title for one in made] == ["wide; 1 round", "wide"]
 
 
 def test_a_long_description_stays_in_its_column():
@@ -576,7 +627,7 @@ def test_several_runs_have_the_range_of_their_medians():
     assert entry["ratio"]["rounds"] == [3, 3, 3]
     assert merged["runs"] == 3
     assert merged["results"]["few"]["contenders"]["b"]["rounds"] == [7, 7]
-    (made,) = tables.tables(part, merged, None)
+    (made,) = tables.tables(part, merged, SimpleNamespace(rounds=2))
     assert made.names == ["a", "b"]
 
 

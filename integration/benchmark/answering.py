@@ -28,6 +28,8 @@ class Answering(Measure):
         self.setting = setting
         tokens = f"_{setting.tokens}" if setting.tokens > 1 else ""
         strangers = f"_{setting.strangers}_strangers" if setting.strangers else ""
+        if setting.tokens > 1 or setting.strangers:
+            self.most_rounds = 2
         self.key = f"{self.kind}{tokens}{strangers}"
 
     def takes(self, contender):

@@ -28,6 +28,7 @@ class Sized(Measure):
     """A measure at one size or several. `run` returns metrics of its charts."""
 
     charts = ()
+    most_rounds = 1  # there are many sizes; several runs have their spread
 
     def __init__(self, sizes):
         self.sizes = sizes
@@ -69,7 +70,7 @@ def tables(part, record):
             for name, entries in cells.items()
         ]
         title = f"{chart.title}: {chart.label}, {chart.unit}, by {chart.size}"
-        made.append((chart, Table(title, [f"{size:,}" for size in sizes], groups)))
+        made.append((chart, Table(title, [f"{size:,}" for size in sizes], groups, chart.size)))
     return made
 
 

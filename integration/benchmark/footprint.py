@@ -99,6 +99,8 @@ class Memory(Measure):
         self.key = key
         self.title = title
         self.setting = setting
+        if setting.tokens > 1:
+            self.most_rounds = 1
         self.metrics = [
             Metric(f"{key}_private", "Private_Dirty", "kB"),
             Metric(f"{key}_pss", "PSS", "kB"),
@@ -160,6 +162,7 @@ class WakeUps(Measure):
     key = "wake_ups"
     title = f"wake-ups of all threads while nobody comes, from {SPAN_S} s; ours has a window open"
     metrics = [Metric("wake_ups", "wake-ups", "1/min")]
+    most_rounds = 1
 
     def run(self, course, contender):
         return {"wake_ups": switches_a_minute(contender.pids())}
@@ -171,6 +174,7 @@ class ArmedWakeUps(Measure):
     key = "wake_ups_armed"
     title = f"wake-ups with no window open, from {SPAN_S} s"
     metrics = [Metric("wake_ups_armed", "wake-ups", "1/min", compared=False)]
+    most_rounds = 1
     starts = True
 
     def takes(self, contender):
@@ -200,6 +204,7 @@ class Nothing(Measure):
 
 class Size(Measure):
     key = "size"
+    most_rounds = 1
     title = (
         "size of the programs that run, without symbols, and with the libraries they have mapped"
     )

@@ -35,27 +35,23 @@ def row(cells):
     return f"| {' | '.join(cells)} |"
 
 
-def table(made, first=""):
+def table(made):
     """Lines; a heading is one line here."""
     columns = [column for group in made.groups for column in group]
     headings = [", ".join(part for part in column[:2] if part) for column in columns]
     body = zip(made.names, *(column[2:] for column in columns))
     return [
-        row([cell(first), *(cell(heading) for heading in headings)]),
+        row([cell(made.what), *(cell(heading) for heading in headings)]),
         row(["---", *("--:" for _ in headings)]),
         *(row([cell(one) for one in cells]) for cells in body),
     ]
-
-
-def plural(count, word):
-    return f"{count} {word}{'' if count == 1 else 's'}"
 
 
 def machine(record):
     about = record["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
     return (
-        f"Measured on {about['processor']} with {plural(about['cores'], 'core')}, "
+        f"Measured on {about['processor']} with {about['cores']} cores, "
         f"Linux {about['kernel']}, Debian's {packages}."
     )
 
@@ -85,7 +81,7 @@ def _drawn(part, found, page, drawings):
         if drawings:
             path = os.path.relpath(drawings / f"{one.key}.svg", page.parent)
             lines += [f"![{one.title}: {one.label}, {one.unit}, by {one.size}]({path})", ""]
-        lines += [f"{one.label}, {one.unit}:", "", *table(made, one.size), ""]
+        lines += [f"{one.label}, {one.unit}:", "", *table(made), ""]
     return lines
 
 
@@ -94,7 +90,7 @@ def _part(part, record, page, drawings):
     lines = [f"## {part.title}", "", *notes(part.key)]
     lines += [f"- `{name}`: {what}" for name, what in found["contenders"].items()] + [""]
     runs, busy = found.get("runs", 1), found["busy_by_others"]
-    rounds = plural(record["rounds"], "round")
+    rounds = tables.rounds(part.rounds(record["rounds"]))
     if runs > 1:
         lines += [
             f"In {runs} runs of {rounds} each: the median of the runs' medians, and their least and"

@@ -39,11 +39,15 @@ class Measure:
     title = ""
     metrics = ()
     setting = Setting()
+    most_rounds = None  # fewer of what is the same each time, or takes long
     starts = False  # whether it starts the contender itself, as a part of what is measured
 
     def describe(self, _options):
         """The title, with numbers that the options have."""
         return self.title
+
+    def rounds(self, wanted):
+        return wanted if self.most_rounds is None else min(wanted, self.most_rounds)
 
     def takes(self, _contender):
         """Whether this contender can be measured so."""
@@ -67,3 +71,6 @@ class Part:
     measures: list
     baseline: str = ""
     charts: list = ()  # of chart.Chart; then the measures are Sized
+
+    def rounds(self, wanted):
+        return max(measure.rounds(wanted) for measure in self.measures)

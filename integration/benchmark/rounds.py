@@ -57,13 +57,15 @@ def measure_all(part, course, entered, progress):
     others = []
     options = course.options
     chosen = [one for one in part.measures if not options.only or one.key in options.only]
-    for number in range(options.rounds):
+    for number in range(part.rounds(options.rounds)):
         others.append(busy_by_others())
         for measure in chosen:
+            count = measure.rounds(options.rounds)
+            if number >= count:
+                continue
             for one in in_turn([one for one in entered if measure.takes(one)], number):
                 progress.tell(
-                    f"{part.key}: round {number + 1} of {options.rounds}: {one.name}: "
-                    f"{measure.title}"
+                    f"{part.key}: round {number + 1} of {count}: {one.name}: " f"{measure.title}"
                 )
                 with telling(part, measure, one):
                     found = measured(measure, course, one)

@@ -12,12 +12,13 @@ GAP = "  "
 class Table:
     """
     `groups`: columns that belong together, such as a number and its ratio. A column is a list of
-    cells: two lines of heading, then a row each, as in `names`.
+    cells: two lines of heading, then a row each, as in `names`, whose heading is `what`.
     """
 
     title: str
     names: list
     groups: list
+    what: str = ""
 
 
 # ---- cells ----
@@ -29,7 +30,9 @@ def number(value, digits):
 
 def ratio_number(value):
     """With as many digits as tell something."""
-    return number(value, 3 if value < 0.1 else 2 if value < 10 else 1 if value < 100 else 0)
+    if value < 0.1:
+        return f"{value:.2g}"
+    return number(value, 2 if value < 10 else 1 if value < 100 else 0)
 
 
 def spread(entry, form):
@@ -73,6 +76,16 @@ def _group(part, metric, entries, names):
     return columns
 
 
+def rounds(count):
+    return f"{count} round{'' if count == 1 else 's'}"
+
+
+def _title(part, measure, options):
+    count = measure.rounds(options.rounds)
+    fewer = f"; {rounds(count)}" if count < part.rounds(options.rounds) else ""
+    return measure.describe(options) + fewer
+
+
 def tables(part, record, options):
     """A table a measure, a row a contender; who was not measured has none."""
     made = []
@@ -87,7 +100,7 @@ def tables(part, record, options):
         ]
         groups = [_group(part, metric, entries, names) for metric, entries in found]
         if groups:
-            made.append(Table(measure.describe(options), names, groups))
+            made.append(Table(_title(part, measure, options), names, groups))
     return made
 
 
@@ -126,11 +139,12 @@ def _blocks(table, first):
 
 def lines(table):
     """One block below the other, if it is too wide; rows without anything are left out."""
-    first = ["", "", *(f"{GAP}{name}" for name in table.names)]
+    first = ["", f"{GAP}{table.what}", *(f"{GAP}{name}" for name in table.names)]
     found = textwrap.wrap(table.title, WIDTH)
     for columns in _blocks(table, first):
         rows = list(zip(first, *columns))
-        found += align(rows[:2] + [row for row in rows[2:] if set(row[1:]) != {"-"}])
+        headings = [row for row in rows[:2] if any(cell.strip() for cell in row)]
+        found += align(headings + [row for row in rows[2:] if set(row[1:]) != {"-"}])
     return found
 
 
