@@ -36,8 +36,8 @@ class Course:
         self.lab.host.sysctl("net/core/somaxconn", 4096)
         self.lab.host.sysctl("net/ipv4/tcp_max_syn_backlog", 4096)
 
-        # Who looks for the host's own name finds it here, as Debian's installer has it, and does not
-        # wait for a name server that the lab starts for its CA only.
+        # Who looks for the host's own name finds it here, as Debian's installer has it, and waits
+        # for no name server: the lab has one for its CA only.
         with (self.lab.directory / "etc/hosts").open("a") as hosts:
             hosts.write(f"127.0.1.1 {socket.gethostname()}\n")
 

@@ -13,17 +13,18 @@ NOTES = Path(__file__).with_name("notes")
 INTRODUCTION = """\
 # Performance
 
-acme-wicket beside what people would use instead. This page is written by `integration/bench --page`;
+acme-wicket beside what people would use instead. `integration/bench --page` has written this page:
 every number and every drawing is from the records of its runs.
 
-Two hosts are network namespaces with a wire between them. The contenders are measured in rounds, one
-right after the other, each alone, and each begins a round as often as any other. The servers share
-one core, the load has another one, and each host's core does what the host receives. Every answer is
-looked at: a wrong one ends the run.
+Two hosts are network namespaces with a wire between them. The contenders are measured in rounds,
+one right after the other, each alone, and each begins a round as often as any other. The servers
+share one core, the load has another one, and each host's core does what the host receives. Every
+answer is looked at: a wrong one ends the run.
 
-A number is the median of the rounds. *× ours* is the other contender's number divided by ours of the
-same round, as the median of the rounds, with the least and the most in parentheses: of a rate, less
-than 1 is slower than ours; of a time, of memory or of CPU, more than 1 is more than ours takes.
+A number is the median of the rounds. *× ours* is the other contender's number divided by ours of
+the same round, as the median of the rounds, with the least and the most in parentheses: of a rate,
+less than 1 is slower than ours; of a time, of memory or of CPU, more than 1 is more than ours
+takes.
 """
 
 

@@ -164,8 +164,8 @@ MARKED = f"""\
 table inet benchmark-source {{
     chain output {{
         type route hook output priority -150;
-        oifname "lo" tcp dport 80 tcp flags & (fin | syn | rst | ack) == syn fib saddr type != local \
-meta mark set {MARK}
+        oifname "lo" tcp dport 80 tcp flags & (fin | syn | rst | ack) == syn \
+            fib saddr type != local meta mark set {MARK}
     }}
 }}
 """
