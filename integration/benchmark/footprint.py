@@ -24,7 +24,7 @@ from .strangers import make_room
 from .wrong import Wrong
 
 PASSED = 4000
-SPAN_S = 10  # of counting wake-ups
+SPAN_S = 6  # of counting wake-ups
 PATIENCE_S = 30
 
 
