@@ -36,34 +36,39 @@ class Answering(Measure):
         )
 
     def load(self, course, contender, *arguments):
-        """What was measured, and the CPU of the contender. Every answer has the right body."""
+        """What was measured, and its cost. Every answer has the right body."""
         expect = course.lab.directory / "expected"
         expect.write_bytes(contender.challenges.body)
         with connected(contender, self.setting.strangers):
-            result, cpu, _ = course.warmed_up(
+            return course.warmed_up(
                 contender, *arguments, path=contender.challenges.path, expect=expect
             )
-        return result, cpu
 
 
 class Requests(Answering):
-    """As many as go."""
+    """
+    As many as go. Where the load's core is busy all the time, that is as many as it can ask for, and
+    what one costs the servers' core says more.
+    """
 
     def __init__(self, setting=Setting()):
         super().__init__(setting)
         self.title = f"{self.words}, {AT_A_TIME} at a time, as many as go; {words(setting)}"
         self.metrics = [
             Metric(f"{self.key}_requests", "requests", "1/s"),
+            Metric(f"{self.key}_core", "their core, each", "µs", 1),
             Metric(f"{self.key}_cpu", "CPU each", "µs", 1),
             Metric(f"{self.key}_load", "load's core busy", "%", compared=False),
         ]
 
     def run(self, course, contender):
-        result, cpu = self.load(course, contender, "--connections", AT_A_TIME, *self.arguments)
+        result, cost = self.load(course, contender, "--connections", AT_A_TIME, *self.arguments)
         requests = result["requests"]
+        core = {f"{self.key}_core": cost.core * 1e6 / requests} if course.cores.separate else {}
         return {
+            **core,
             f"{self.key}_requests": requests / result["seconds"],
-            f"{self.key}_cpu": cpu * 1e6 / requests,
+            f"{self.key}_cpu": cost.contender * 1e6 / requests,
             f"{self.key}_load": 100 * result["cpu_seconds"] / result["seconds"],
         }
 

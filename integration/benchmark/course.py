@@ -3,17 +3,26 @@
 
 import json
 import socket
+from typing import NamedTuple
 
 from lab import programs
 from lab.lab import HOST4
 
-from .cores import cpu_seconds
+from .cores import core_seconds, cpu_seconds
 from .server import Server
 from .strangers import ADDRESSES
 from .wrong import Wrong
 
 WARM_UP_S = 0.3
 PATIENCE_S = 60  # beyond the seconds that a load is to last
+
+
+class Cost(NamedTuple):
+    """Seconds of a processor, while something was measured."""
+
+    contender: float
+    production: float
+    core: float  # the servers' core, for whatever
 
 
 class Course:
@@ -71,16 +80,19 @@ class Course:
         return json.loads(result.stdout)
 
     def warmed_up(self, contender, *arguments, **more):
-        """A load after a short one whose answers are compared byte by byte; and the CPU it took."""
+        """(what came of it, its cost) of a load behind a short one whose answers are all compared."""
         self.load(contender, WARM_UP_S, "--compare-all", *arguments, **more)
         return self.counting(
             contender, lambda: self.load(contender, self.options.seconds, *arguments, **more)
         )
 
     def counting(self, contender, run):
-        """What `run` returns, and what it cost in CPU: of the contender, and of production."""
+        """What `run` returns, and its cost."""
         pids, production = contender.pids(), self.server.pids()
-        before = cpu_seconds(pids), cpu_seconds(production)
+
+        def spent():
+            return cpu_seconds(pids), cpu_seconds(production), core_seconds(self.cores.servers)
+
+        before = spent()
         result = run()
-        after = cpu_seconds(pids), cpu_seconds(production)
-        return result, after[0] - before[0], after[1] - before[1]
+        return result, Cost(*(after - start for start, after in zip(before, spent())))

@@ -23,7 +23,10 @@ RATE = Chart(
     *("tokens_rate", "Answers over fresh connections", "tokens", "requests", "1/s"),
     logarithmic="x",
 )
-CPU = Chart("tokens_cpu", "CPU of an answer", "tokens", "CPU", "µs", 1, logarithmic="x")
+CPU = Chart(
+    *("tokens_cpu", "An answer's time of the servers' core", "tokens", "busy", "µs", 1),
+    logarithmic="x",
+)
 TOKEN_LATENCY = Chart(
     *("tokens_latency", "Latency of an answer", "tokens", "p50", "µs"), logarithmic="x"
 )
@@ -89,9 +92,10 @@ class TokenAnswers(Growing):
     names = named(Alone, NginxReturn, NginxFile, HAProxyReturn)
 
     def run(self, course, contender):
-        result, cpu = Fresh(self.setting).load(course, contender, "--connections", AT_A_TIME)
+        result, cost = Fresh(self.setting).load(course, contender, "--connections", AT_A_TIME)
         requests = result["requests"]
-        return self.named(requests / result["seconds"], cpu * 1e6 / requests)
+        busy = cost.core if course.cores.separate else cost.contender
+        return self.named(requests / result["seconds"], busy * 1e6 / requests)
 
 
 class Latencies(Growing):

@@ -48,7 +48,7 @@ class Latency(Measure):
         )
         # Waking up from a wait would be a large part of what is measured.
         spin = ["--spin"] if course.cores.separate else []
-        result, _, _ = course.warmed_up(contender, *arguments, *spin, expect=course.server.page)
+        result, _ = course.warmed_up(contender, *arguments, *spin, expect=course.server.page)
         found = result["latency_us"]
         return {metric.name: found[metric.name.rsplit("_", 1)[1]] for metric in self.metrics}
 
@@ -68,14 +68,14 @@ class Fresh(Measure):
         return "fresh connections, 64 at a time, as many as go"
 
     def run(self, course, contender):
-        result, proxy, production = course.warmed_up(
+        result, cost = course.warmed_up(
             contender, "--connections", 64, expect=course.server.page
         )
         requests = result["requests"]
         return {
             "fresh_requests": requests / result["seconds"],
-            **of_proxy(contender, "fresh_proxy_cpu", proxy * 1e6 / requests),
-            "fresh_production_cpu": production * 1e6 / requests,
+            **of_proxy(contender, "fresh_proxy_cpu", cost.contender * 1e6 / requests),
+            "fresh_production_cpu": cost.production * 1e6 / requests,
         }
 
 
@@ -100,14 +100,14 @@ class Kept(Measure):
             *("--compare-all", "--keep-alive", "--connections", WRK_CONNECTIONS),
             expect=course.server.page,
         )
-        text, proxy, production = course.counting(contender, lambda: self._wrk(course, contender))
+        text, cost = course.counting(contender, lambda: self._wrk(course, contender))
         requests = int(re.search(r"(\d+) requests in", text)[1])
         if requests == 0 or re.search(r"Non-2xx|Socket errors", text):
             raise Wrong(f"{contender.name}: wrk: {' '.join(text.split())}")
         return {
             "kept_requests": float(re.search(r"Requests/sec:\s*([\d.]+)", text)[1]),
-            **of_proxy(contender, "kept_proxy_cpu", proxy * 1e6 / requests),
-            "kept_production_cpu": production * 1e6 / requests,
+            **of_proxy(contender, "kept_proxy_cpu", cost.contender * 1e6 / requests),
+            "kept_production_cpu": cost.production * 1e6 / requests,
         }
 
     @staticmethod
@@ -140,7 +140,7 @@ class Bulk(Measure):
         if self.direction == "upload":
             path = f"{UPLOADS.removeprefix('/run')}/large.bin"
             server.forget_upload()
-            result, proxy, production = course.warmed_up(
+            result, cost = course.warmed_up(
                 contender,
                 *(*arguments, "--put", server.large),
                 path=path,
@@ -149,7 +149,7 @@ class Bulk(Measure):
             server.check_upload(contender.name)
             moved = result["bytes_sent"]
         else:
-            result, proxy, production = course.warmed_up(
+            result, cost = course.warmed_up(
                 contender,
                 *arguments,
                 path="/large.bin",
@@ -159,8 +159,8 @@ class Bulk(Measure):
             moved = result["bytes_received"]
         return {
             f"{self.key}_throughput": moved / 1e6 / result["seconds"],
-            **of_proxy(contender, f"{self.key}_proxy_cpu", proxy * 1e9 / moved),
-            f"{self.key}_production_cpu": production * 1e9 / moved,
+            **of_proxy(contender, f"{self.key}_proxy_cpu", cost.contender * 1e9 / moved),
+            f"{self.key}_production_cpu": cost.production * 1e9 / moved,
         }
 
 

@@ -107,7 +107,9 @@ static bool answer(const struct canned *canned, int fd)
     if (got <= 0) {
         return false;
     }
-    const ssize_t sent = send(fd, canned->answer, canned->length, MSG_NOSIGNAL);
+    /* What is the last answer leaves together with the end of the connection. */
+    const int more = canned->keep ? 0 : MSG_MORE;
+    const ssize_t sent = send(fd, canned->answer, canned->length, MSG_NOSIGNAL | more);
     return sent == (ssize_t)canned->length && canned->keep;
 }
 
