@@ -29,6 +29,8 @@ class Answering(Measure):
         tokens = f"_{setting.tokens}" if setting.tokens > 1 else ""
         strangers = f"_{setting.strangers}_strangers" if setting.strangers else ""
         self.key = f"{self.kind}{tokens}{strangers}"
+        if setting.strangers:
+            self.most_rounds = 1
 
     def takes(self, contender):
         return contender.tokens_max >= self.setting.tokens and (
@@ -153,10 +155,11 @@ class Both(Measure):
 
 
 KEEP = Setting(keep=True)
-MANY = [Setting(tokens=1000), Setting(tokens=100000), Setting(strangers=1000)]
+STRANGERS = Setting(strangers=1000)
 MEASURES = [
     *(Fresh(), Kept(KEEP), FreshLatency(), KeptLatency(KEEP)),
-    *(Both(setting) for setting in MANY),
+    *(Both(Setting(tokens=count)) for count in (1000, 100000)),
+    *(Fresh(STRANGERS), FreshLatency(STRANGERS)),
 ]
 
 PART = Part(
