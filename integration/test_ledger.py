@@ -425,6 +425,61 @@ def test_one_stranger_fills_no_ledger(lab, production, wicket):
     wicket.leave(keeper)
 
 
+def test_reloaded_in_the_middle(lab, production, wicket):
+    """The table is made anew, and its counters with it: what they had counted is not lost."""
+    wicket.configure("redirect: {sources: [10.0.0.0/8, 'fd00::/8']}\n")
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+
+    def fetch(times):
+        for source in VALIDATORS4[:times]:
+            assert network.get(lab.outside, HOST4, PREFIX + token, source=source).status == 200
+
+    fetch(3)
+    before = wicket.status()["window"]["counters"]
+    wicket.configure("redirect: {sources: [10.0.0.0/8, 192.0.2.0/24, 'fd00::/8']}\n")
+    start = len(keeper.output)
+    keeper.signal(signal.SIGHUP)
+    keeper.output.wait_for("the table was replaced", start)
+    assert wicket.status()["window"]["counters"]["redirected"] >= before["redirected"] >= 3
+    fetch(2)
+    after = wicket.status()["window"]["counters"]
+    wicket.run("remove", token)
+    (shut,) = ledger.wait_for(lab.host, "window-shut")
+    for counter in ("redirected", "arrived"):
+        assert shut[counter] == after[counter] == before[counter] + 2
+    assert shut["validations"] == 5
+    wicket.leave(keeper)
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_the_next_window_opens_before_the_counters_are_told(lab, production, wicket, told):
+    """Each has its line, and with what went through it, where the responder says so meanwhile."""
+    keeper = wicket.serve()
+    token, _ = wicket.add()
+    (responder,) = lab.host.pids_of("wicket-responder")
+    assert network.get(lab.outside, HOST4, PREFIX + token, source=VALIDATORS4[0]).status == 200
+    os.kill(responder, signal.SIGSTOP)
+    # It waits for the counters, and the ledger a second at most.
+    removing = lab.host.start(*wicket.command("remove", token))
+    keeper.output.wait_for("is back with production")
+    asked = lab.host.start(*wicket.command("open", "--for", "1m"))
+    ledger.wait_for(lab.host, "window-opened", 2)
+    if told:
+        os.kill(responder, signal.SIGCONT)
+        assert asked.wait() == 0
+    wicket.run("close")
+    if not told:
+        os.kill(responder, signal.SIGCONT)
+        asked.wait()
+    removing.wait()
+    opened = ledger.wait_for(lab.host, "window-opened", 2)
+    shut = ledger.wait_for(lab.host, "window-shut", 2)
+    assert [entry["window"] for entry in shut] == [entry["window"] for entry in opened]
+    assert [entry["validations"] for entry in shut] == [1, 0] or not told
+    wicket.leave(keeper)
+
+
 def test_no_ledger(lab, production, wicket):
     wicket.configure("ledger:\n  file: none\n")
     keeper = wicket.serve()

@@ -10,6 +10,8 @@
  * each, and one beside it. It grows by one bucket at a time (linear hashing), so that nobody waits
  * for all of them to be moved. Whoever chooses names cannot know which of them share a bucket.
  *
+ * The names are hashed with a key, unless the host has only just come up and has no chance to give.
+ *
  * The things are their owner's: structs that begin with a struct named, and all have their name,
  * which ends in NUL, at the same place.
  */

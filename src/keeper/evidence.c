@@ -6,9 +6,11 @@
 #include "keeper/keeper.h"
 
 /* The kernel's counters begin anew with a table that had to be made again. */
-static uint64_t since(uint64_t now, uint64_t before)
+uint64_t keeper_since(uint64_t now, uint64_t before)
 {
-    return now > before ? now - before : 0;
+    uint64_t grown = now - before;
+
+    return grown <= INT64_MAX ? grown : 0;
 }
 
 void keeper_evidence(struct keeper *keeper, bool leased, const struct redirect_counters *table,
@@ -23,12 +25,12 @@ void keeper_evidence(struct keeper *keeper, bool leased, const struct redirect_c
     if (table == NULL && keeper->redirect != NULL)
         redirect_read_connections(keeper->redirect, &read, NULL);
     struct redirect_count sum = redirect_count_sum(table != NULL ? table : &read);
-    out->validations = since(keeper_validations(keeper), before->validations);
-    out->unknown = since(keeper_unknown(keeper), before->unknown);
-    out->redirected = since(sum.redirected, before->redirected);
-    out->arrived = since(sum.arrived, before->arrived);
-    out->passed = since(keeper_passed(keeper), before->passed);
-    out->turned_away = since(keeper_turned_away(keeper), before->turned_away);
+    out->validations = keeper_since(keeper_validations(keeper), before->validations);
+    out->unknown = keeper_since(keeper_unknown(keeper), before->unknown);
+    out->redirected = keeper_since(sum.redirected, before->redirected);
+    out->arrived = keeper_since(sum.arrived, before->arrived);
+    out->passed = keeper_since(keeper_passed(keeper), before->passed);
+    out->turned_away = keeper_since(keeper_turned_away(keeper), before->turned_away);
     out->addresses = validators_since(&keeper->validators, before->validators);
     if (out->unknown > 0 && keeper->unknown_family != 0)
         inet_ntop(keeper->unknown_family, keeper->unknown_address, out->unknown_address,

@@ -123,7 +123,7 @@ void ledger_note_validation(struct keeper *keeper, const struct link_validation 
 
 /* ---- windows ---- */
 
-static void note_opened(struct keeper *keeper)
+static void note_opened(struct keeper *keeper, uint64_t now_ms)
 {
     struct ledger_note *note = &keeper->note;
     const struct window *window = &keeper->window;
@@ -140,6 +140,11 @@ static void note_opened(struct keeper *keeper)
     note->leased = false;
     note->validations = 0;
     note->unlisted = 0;
+    /* The counters of the last window are fresh with the answer that this one waits for too. */
+    if (note->shut_waits) {
+        window_ping(&keeper->window, now_ms);
+        note->shut_sequence = window_ping_sequence(window);
+    }
     if (opened.reason != NULL)
         send_line(keeper, ledger_record_opened(&at, &opened));
 }
@@ -175,6 +180,9 @@ static void note_shut(struct keeper *keeper, uint64_t now_ms)
 {
     struct ledger_note *note = &keeper->note;
 
+    /* The one before, of which the counters were not fresh yet. */
+    if (note->shut_waits)
+        write_shut(keeper, NULL);
     note->shut_waits = true;
     note->shut_leased = note->leased;
     note->shut_window = note->window;
@@ -203,7 +211,7 @@ void ledger_note_window(struct keeper *keeper, uint64_t now_ms)
     if (note->window != 0 && (!is_open || note->window != window->windows))
         note_shut(keeper, now_ms);
     if (is_open && note->window == 0)
-        note_opened(keeper);
+        note_opened(keeper, now_ms);
 }
 
 void ledger_note_answered(struct keeper *keeper, uint64_t now_ms)

@@ -83,8 +83,10 @@ static void begin_looking(struct keeper *keeper, uint64_t now_ms)
         if (log_limit_take(&keeper->troubles_told, now_ms))
             log_warnx("%s", error.text);
         counters = (struct redirect_counters){0};
+        ledger_note_counters(keeper, NULL);
+    } else {
+        ledger_note_counters(keeper, &counters);
     }
-    ledger_note_counters(keeper, &counters);
     arrival_begin(&keeper->arrival, &counters, arrival_bans_hold(keeper->config));
     struct redirect_count sum = redirect_count_sum(&counters);
     keeper->before.validations = keeper_validations(keeper);
@@ -239,8 +241,8 @@ static void note_state(struct keeper *keeper, uint64_t now_ms)
         keeper->window_uid = keeper->window.reasons->uid;
         keeper->window_told = request_log_take(&keeper->request_log, keeper->window_uid, now_ms);
     }
-    /* All tokens are gone, and what was said of them to the responder too. By itself the C library
-     * gives back only what lies behind all that is in use. */
+    /* All tokens are gone, and mostly what was said of them to the responder too. By itself the C
+     * library gives back only what lies behind all that is in use. */
     if (keeper->state_seen != WINDOW_ARMED && state == WINDOW_ARMED)
         (void)malloc_trim(0);
     keeper->state_seen = state;

@@ -57,10 +57,10 @@ static const char *kind_text(enum window_kind kind)
     return "open";
 }
 
-/* The kernel's counters begin anew with a table that had to be made again. */
-static json_t *since(uint64_t now, uint64_t before)
+/* What has been counted since `before`, if anything was to be counted. */
+static json_t *since(bool counts, uint64_t now, uint64_t before)
 {
-    return number(now > before ? now - before : 0);
+    return number(counts ? keeper_since(now, before) : 0);
 }
 
 /* What went through the present window; nothing does before its first lease. */
@@ -72,13 +72,13 @@ static json_t *window_counters_json(const struct keeper *keeper,
     bool leased = keeper->window.was_leased;
 
     return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "tokens",
-                     since(keeper->tokens_total, before->tokens), "validations",
-                     since(leased ? keeper_validations(keeper) : 0, before->validations), "passed",
-                     since(leased ? keeper_passed(keeper) : 0, before->passed), "turned_away",
-                     since(leased ? keeper_turned_away(keeper) : 0, before->turned_away),
-                     "redirected", since(leased ? sum.redirected : 0, before->redirected),
-                     "arrived", since(leased ? sum.arrived : 0, before->arrived), "unknown_tokens",
-                     since(leased ? keeper_unknown(keeper) : 0, before->unknown));
+                     since(true, keeper->tokens_total, before->tokens), "validations",
+                     since(leased, keeper_validations(keeper), before->validations), "passed",
+                     since(leased, keeper_passed(keeper), before->passed), "turned_away",
+                     since(leased, keeper_turned_away(keeper), before->turned_away), "redirected",
+                     since(leased, sum.redirected, before->redirected), "arrived",
+                     since(leased, sum.arrived, before->arrived), "unknown_tokens",
+                     since(leased, keeper_unknown(keeper), before->unknown));
 }
 
 static json_t *window_json(const struct keeper *keeper, const struct redirect_counters *table,

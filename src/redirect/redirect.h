@@ -86,10 +86,10 @@ int redirect_replace(struct redirect *redirect, const struct config *fresh, uint
 /* Whether the kernel removes the table when this process dies; after redirect_install. */
 bool redirect_is_owned(const struct redirect *redirect);
 
-/* The lease: the port redirected for config->window.lease_ms from now. Opening and re-arming are
- * the same batch (add, delete, add), which also revives a lease that has ended. In the same batch
- * the chains of config->redirect.admit get their rule, or have it put where it belongs; 78: one of
- * them is not there, is no base chain of the input hook, or belongs to another program. */
+/* The lease: the port redirected for config->window.lease_ms from now (add, delete, add), which
+ * also revives a lease that has ended. In the same batch the chains of config->redirect.admit get
+ * their rule, or have it put where it belongs; 78: one of them is not there, is no base chain of
+ * the input hook, or belongs to another program. */
 int redirect_arm(struct redirect *redirect, struct error *error);
 /* The same for the first lease of a window: in the same batch all that are missing are forgotten.
  * They are of another window, since nobody is added without a lease. */
