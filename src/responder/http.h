@@ -42,6 +42,7 @@ struct http {
     struct connections *connections; /* borrowed */
     const struct tokens *tokens;     /* borrowed */
     http_served_fn served;
+    bool (*wants_told)(void *context, uint64_t now_ms); /* of one more that was served */
     void *context;
     struct MHD_Response *not_found;
     struct MHD_Response *not_allowed;

@@ -309,17 +309,22 @@ uint16_t peer_address(uint8_t out[16], const struct in6_addr *address)
     return mapped ? AF_INET : AF_INET6;
 }
 
+bool peer_may_tell(struct peer *peer, uint64_t now_ms)
+{
+    if (now_ms - peer->second_start_ms >= 1000) {
+        peer->second_start_ms = now_ms;
+        peer->told = 0;
+    }
+    return peer->told < LINK_VALIDATIONS_A_SECOND;
+}
+
 void peer_tell_validation(struct peer *peer, const struct http_served *served)
 {
     union link_message message;
     struct link_validation *validation = &message.validation;
     struct in6_addr local;
 
-    if (served->now_ms - peer->second_start_ms >= 1000) {
-        peer->second_start_ms = served->now_ms;
-        peer->told = 0;
-    }
-    if (peer->told == LINK_VALIDATIONS_A_SECOND || served->length >= sizeof(validation->token))
+    if (!peer_may_tell(peer, served->now_ms) || served->length >= sizeof(validation->token))
         return;
     link_message_init(&message, LINK_VALIDATION);
     validation->family = peer_address(validation->address, &served->connection->address);

@@ -69,6 +69,8 @@ enum peer_state peer_flush(struct peer *peer, const struct link_pong *pong, bool
 bool peer_is_waiting(const struct peer *peer);
 uint64_t peer_next_ms(const struct peer *peer);
 
+/* Whether there is room for one more in this second; peer_tell_validation looks itself. */
+bool peer_may_tell(struct peer *peer, uint64_t now_ms);
 void peer_tell_validation(struct peer *peer, const struct http_served *served);
 /* An address as the link has it; returns the family. */
 uint16_t peer_address(uint8_t out[16], const struct in6_addr *address);

@@ -37,6 +37,12 @@ static void responder_served(void *context, const struct http_served *served)
     peer_tell_validation(&responder->peer, served);
 }
 
+static bool responder_wants_told(void *context, uint64_t now_ms)
+{
+    struct responder *responder = context;
+    return peer_may_tell(&responder->peer, now_ms);
+}
+
 /* What the descriptors allow. */
 struct capacity {
     size_t descriptors; /* that all of these take, and no more are ever opened */
@@ -103,6 +109,7 @@ static int init_http(struct responder *responder, const struct link_setup *setup
     http->connections = &responder->connections;
     http->tokens = &responder->tokens;
     http->served = responder_served;
+    http->wants_told = responder_wants_told;
     http->context = responder;
     if (http_init(http, error) < 0)
         return -1;

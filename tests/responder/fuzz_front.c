@@ -57,6 +57,12 @@ static void world_served(void *context, const struct http_served *served)
     world->served++;
 }
 
+static bool world_wants_told(void *context, uint64_t now_ms)
+{
+    (void)context;
+    return now_ms > 0;
+}
+
 static bool world_refresh(void *context)
 {
     (void)context;
@@ -84,6 +90,7 @@ static void world_init(struct world *world)
     world->http.connections = &world->connections;
     world->http.tokens = &world->tokens;
     world->http.served = world_served;
+    world->http.wants_told = world_wants_told;
     world->http.context = world;
     require(http_init(&world->http, NULL) == 0);
     world->front.epoll = world->epoll;
