@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from lab.programs import TOP
 
-DOCUMENTS = ["README.md", "SECURITY.md"]
+DOCUMENTS = ["README.md", "SECURITY.md", "PERFORMANCE.md"]
 PROSE = [*DOCUMENTS, *(f"man/{path.name}" for path in sorted((TOP / "man").glob("*.scd")))]
 # What looks like a path of this tree: its first part is a folder at the top.
 FOLDERS = "include|src|etc|tests|integration|man|.ci"
@@ -36,6 +36,17 @@ def test_links_exist(name):
     text = (TOP / name).read_text()
     links = [link for link in re.findall(r"\]\(([^)#]+)", text) if "://" not in link]
     assert [link for link in links if not (TOP / link).exists()] == []
+
+
+def test_the_readme_quotes_what_was_measured():
+    page = (TOP / "PERFORMANCE.md").read_text().splitlines()
+    quoted = [
+        line
+        for line in (TOP / "README.md").read_text().splitlines()
+        if line.startswith(("| responder |", "| nginx-return |"))
+    ]
+    assert len(quoted) == 2
+    assert set(quoted) <= set(page)
 
 
 def test_the_readme_names_both_commands():
