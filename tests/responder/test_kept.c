@@ -395,7 +395,7 @@ static void test_drain(void **state)
     send_drain(&harness, 1);
     assert_end(idle);
     assert_int_equal(harness_ping(&harness, NULL).connections, 1);
-    ask(&harness, asking, KEEP + 20, CLOSED);
+    ask(&harness, asking, &KEEP[20], CLOSED);
     assert_end(asking);
     harness_expect(&harness, LINK_DRAINED, &message);
 
