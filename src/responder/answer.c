@@ -9,8 +9,7 @@
 #include "wicket/challenge.h"
 #include "wicket/link.h"
 
-#define ANSWER_MAX   (320 + CHALLENGE_KEY_AUTHORIZATION_MAX)
-#define CONSUMED_MAX 65536
+#define ANSWER_MAX (320 + CHALLENGE_KEY_AUTHORIZATION_MAX)
 /* Who is kept is told so no later than that before the deadline, or would be cut off in the middle
  * of a request. */
 #define KEEP_LEAST_MS 1000
@@ -80,15 +79,14 @@ static void tell(struct answers *answers, struct connection *connection, const s
     http->served(http->context, &served);
 }
 
-/* Takes the request out of the socket, and what has come behind it since: what is unread at a close
- * resets the connection, and the peer might lose the answer. Whether there was more; -1: it is
- * gone.
- */
-static int consume(const struct connection *connection, size_t length, bool keep)
+/* Takes the request out of the socket, and looks whether more has come behind it since: what is
+ * unread at a close resets the connection, and the peer might lose the answer. -1: it is gone. */
+static int consume(struct answers *answers, const struct connection *connection, size_t length,
+                   bool keep)
 {
     /* tcp(7): with MSG_TRUNC the bytes are discarded where they are. */
-    ssize_t got =
-        recv(connection->fd, NULL, keep ? length : CONSUMED_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    ssize_t got = recv(connection->fd, answers->discarded, keep ? length : length + 1,
+                       MSG_TRUNC | MSG_DONTWAIT);
 
     if (got < (ssize_t)length)
         return -1;
@@ -118,7 +116,7 @@ bool answers_give(struct answers *answers, struct connection *connection, const 
     bool keep = may_keep && may_be_kept(connection, head, length, now_ms);
     size_t answer_length =
         answer_write(answer, key_authorization, keep, date_of(&answers->date, time(NULL)));
-    int more = consume(connection, length, keep);
+    int more = consume(answers, connection, length, keep);
     /* An answer of that size always fits, but where a peer asks on and on and reads nothing. The
      * last one leaves together with the end of the connection. */
     int flags = MSG_NOSIGNAL | MSG_DONTWAIT | (keep ? 0 : MSG_MORE);

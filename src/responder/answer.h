@@ -20,6 +20,8 @@ struct answers {
     const struct tokens *tokens;
     struct http *http; /* for whom to tell */
     struct date date;
+    /* For what is thrown away; the kernel leaves it as it is. */
+    char discarded[HEAD_LOOK + 1];
 };
 
 /* Answers what is plainly asked for and known. Of the connection nothing but a look has been had:

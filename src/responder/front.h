@@ -30,13 +30,9 @@ struct listener {
 };
 
 struct front {
-    int epoll; /* borrowed */
-    struct listener listeners[FRONT_LISTENERS_MAX];
     size_t listener_count;
-    bool pass;                       /* visitors; see front_adjust for these three */
     uint64_t first_byte_ms;          /* how long a connection may say nothing */
     uint64_t deadline_ms;            /* of a connection, from accept to end or to its passing */
-    bool deferred;                   /* the kernel has waited for the first bytes */
     struct connections *connections; /* borrowed */
     struct http *http;               /* borrowed */
     const struct tokens *tokens;     /* borrowed */
@@ -44,12 +40,16 @@ struct front {
     /* Takes in what the keeper has sent by now. Whether there was anything. */
     bool (*refresh)(void *context);
     void *context;
-    struct log_limit log_limit;
-    bool paused; /* no accepting until then or until a connection ends */
     uint64_t paused_until_ms;
     size_t paused_count; /* of connections at that time */
-    bool heard;          /* the keeper, since there was something to look at in this round */
+    struct log_limit log_limit;
     struct answers answers;
+    int epoll; /* borrowed */
+    struct listener listeners[FRONT_LISTENERS_MAX];
+    bool pass;     /* visitors; see front_adjust for this, the next and the two times */
+    bool deferred; /* the kernel has waited for the first bytes */
+    bool paused;   /* no accepting until then or until a connection ends */
+    bool heard;    /* the keeper, since there was something to look at in this round */
     char look[HEAD_LOOK];
 };
 
