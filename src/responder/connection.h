@@ -16,7 +16,7 @@ enum source {
 };
 
 enum connection_state {
-    CONNECTION_UNDECIDED, /* its head is not complete; counts into the limits */
+    CONNECTION_UNDECIDED, /* its head is not complete, or it is kept; counts into the limits */
     CONNECTION_ANSWERED,  /* libmicrohttpd holds the descriptor and answers */
     CONNECTION_LINGERING, /* answered; what still arrives is thrown away until the peer is done */
     CONNECTION_CLOSED,    /* waits for the end of the round, when no event can name it any more */

@@ -374,15 +374,16 @@ static void front_make_room(struct front *front, uint64_t now_ms)
     struct connections *connections = front->connections;
     struct connection *victim;
 
-    if (connections->count < connections->max)
-        return;
-    victim = front_find_evictable(front);
-    if (!victim)
+    /* One that was kept, and has asked again unseen, is answered first: it may stay a moment yet.
+     */
+    while (connections->count >= connections->max && (victim = front_find_evictable(front))) {
+        if (victim->state == CONNECTION_LINGERING)
+            connections_close(connections, victim);
+        else
+            front_give_way(front, victim, now_ms);
+    }
+    if (connections->count >= connections->max)
         front_exhausted(front, LINK_EXHAUSTED_FDS, now_ms);
-    else if (victim->state == CONNECTION_LINGERING)
-        connections_close(connections, victim);
-    else
-        front_give_way(front, victim, now_ms);
 }
 
 /* What accept4 says instead of a descriptor. Whether there may be another. */

@@ -16,11 +16,11 @@
 
 /*
  * The front: accepts, has a first look at what arrives without taking it (MSG_PEEK), and decides.
- * Who asks for a challenge in the plainest way, as validators do, is answered here; in any other it
- * goes to libmicrohttpd, bytes untouched. Who does not ask for one goes to production in the same
- * way; or, where visitors are not passed, to libmicrohttpd too when the head is good,
- * and is refused here when it is not. The look is edge-triggered: bytes that were looked at stay in
- * the socket, and would wake us without end.
+ * Who asks for a challenge in the plainest way, as validators do, is answered here, and kept for
+ * another request where it asks for that; in any other it goes to libmicrohttpd, bytes untouched.
+ * Who does not ask for one goes to production in the same way; or, where visitors are not passed,
+ * to libmicrohttpd too when the head is good, and is refused here when it is not. The look is
+ * edge-triggered: bytes that were looked at stay in the socket, and would wake us without end.
  */
 #define FRONT_LISTENERS_MAX 2
 

@@ -213,6 +213,24 @@ void harness_expect(struct harness *harness, enum link_type type, union link_mes
     assert_int_equal(fd, -1);
 }
 
+void harness_drain(struct harness *harness, uint64_t sequence, uint64_t idle_ms)
+{
+    union link_message message;
+
+    link_message_init(&message, LINK_DRAIN);
+    message.drain.sequence = sequence;
+    message.drain.idle_ms = idle_ms;
+    harness_send(harness, &message);
+}
+
+void harness_expect_drained(struct harness *harness, uint64_t sequence)
+{
+    union link_message message;
+
+    harness_expect(harness, LINK_DRAINED, &message);
+    assert_int_equal(message.drained.sequence, sequence);
+}
+
 struct link_pong harness_ping(struct harness *harness, unsigned *validations)
 {
     union link_message message;

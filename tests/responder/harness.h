@@ -58,6 +58,9 @@ void harness_receive(struct harness *harness, union link_message *out, int *fd);
 void harness_expect(struct harness *harness, enum link_type type, union link_message *out);
 /* The pong of a new ping; validations that come before it are thrown away and counted. */
 struct link_pong harness_ping(struct harness *harness, unsigned *validations);
+/* A drain is asked for, or called off (sequence 0); and the next message says that it is done. */
+void harness_drain(struct harness *harness, uint64_t sequence, uint64_t idle_ms);
+void harness_expect_drained(struct harness *harness, uint64_t sequence);
 /* How many descriptors the process has. */
 unsigned harness_descriptors(const struct harness *harness);
 /* The processor time it has taken, in ticks of 10 ms. */

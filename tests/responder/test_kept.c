@@ -372,38 +372,28 @@ static void test_behind_the_longest_head(void **state)
     harness_stop(&harness);
 }
 
-static void send_drain(struct harness *harness, uint64_t sequence)
-{
-    union link_message message;
-
-    link_message_init(&message, LINK_DRAIN);
-    message.drain.sequence = sequence;
-    harness_send(harness, &message);
-}
-
 /* They would keep the window from ending. One that has begun to ask is answered first. */
 static void test_drain(void **state)
 {
     struct harness harness;
-    union link_message message;
 
     (void)state;
     start(&harness, &passing);
     int idle = connect_kept(&harness), asking = connect_kept(&harness);
     harness_write(asking, KEEP, 20);
     harness_ping(&harness, NULL);
-    send_drain(&harness, 1);
+    harness_drain(&harness, 1, 0);
     assert_end(idle);
     assert_int_equal(harness_ping(&harness, NULL).connections, 1);
     ask(&harness, asking, &KEEP[20], CLOSED);
     assert_end(asking);
-    harness_expect(&harness, LINK_DRAINED, &message);
+    harness_expect_drained(&harness, 1);
 
     /* Until the drain is called off. */
     int fd = harness_connect(&harness);
     ask(&harness, fd, KEEP, CLOSED);
     assert_end(fd);
-    send_drain(&harness, 0);
+    harness_drain(&harness, 0, 0);
     close(connect_kept(&harness));
     harness_stop(&harness);
 }

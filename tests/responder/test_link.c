@@ -434,21 +434,6 @@ static void test_told_a_second(void **state)
     harness_stop(&harness);
 }
 
-static void send_drain(struct harness *harness, uint64_t sequence)
-{
-    union link_message message;
-    link_message_init(&message, LINK_DRAIN);
-    message.drain.sequence = sequence;
-    harness_send(harness, &message);
-}
-
-static void expect_drained(struct harness *harness, uint64_t sequence)
-{
-    union link_message message;
-    harness_expect(harness, LINK_DRAINED, &message);
-    assert_int_equal(message.drained.sequence, sequence);
-}
-
 static void test_drain(void **state)
 {
     const char *request = GET("t");
@@ -459,20 +444,20 @@ static void test_drain(void **state)
     (void)state;
     harness_start(&harness, &defaults);
     harness_token(&harness, "t");
-    send_drain(&harness, 7);
-    expect_drained(&harness, 7);
+    harness_drain(&harness, 7, 0);
+    harness_expect_drained(&harness, 7);
 
     int fd = harness_connect(&harness);
     harness_write(fd, request, 20);
     while (harness_ping(&harness, NULL).connections == 0)
         ;
-    send_drain(&harness, 8);
+    harness_drain(&harness, 8, 0);
     assert_int_equal(harness_ping(&harness, NULL).connections, 1); /* and not LINK_DRAINED */
     harness_write(fd, request + 20, strlen(request) - 20);
     harness_read(fd, answer, sizeof(answer));
     assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
     harness_expect(&harness, LINK_VALIDATION, &message);
-    expect_drained(&harness, 8);
+    harness_expect_drained(&harness, 8);
     harness_stop(&harness);
 }
 
@@ -486,23 +471,23 @@ static void test_drain_called_off(void **state)
     int fd = harness_connect(&harness);
     harness_write(fd, "GET /", 5);
     harness_wait_connections(&harness, 1);
-    send_drain(&harness, 1);
-    send_drain(&harness, 2);
-    send_drain(&harness, 0);
+    harness_drain(&harness, 1, 0);
+    harness_drain(&harness, 2, 0);
+    harness_drain(&harness, 0, 0);
     harness_ping(&harness, NULL);
     close(fd);
     harness_wait_connections(&harness, 0); /* and not LINK_DRAINED */
-    send_drain(&harness, 0);
+    harness_drain(&harness, 0, 0);
     harness_ping(&harness, NULL);
 
     fd = harness_connect(&harness);
     harness_write(fd, "GET /", 5);
     harness_wait_connections(&harness, 1);
-    send_drain(&harness, 3);
-    send_drain(&harness, UINT64_MAX);
+    harness_drain(&harness, 3, 0);
+    harness_drain(&harness, UINT64_MAX, 0);
     harness_ping(&harness, NULL);
     close(fd);
-    expect_drained(&harness, UINT64_MAX);
+    harness_expect_drained(&harness, UINT64_MAX);
     harness_ping(&harness, NULL); /* told once */
     harness_stop(&harness);
 }
@@ -520,9 +505,9 @@ static void test_drain_takes_the_queue(void **state)
     for (int i = 0; i < 100; i++) {
         int fd = harness_connect(&harness);
         harness_write(fd, GET("t"), strlen(GET("t")));
-        send_drain(&harness, (uint64_t)i + 1);
+        harness_drain(&harness, (uint64_t)i + 1, 0);
         harness_expect(&harness, LINK_VALIDATION, &message);
-        expect_drained(&harness, (uint64_t)i + 1);
+        harness_expect_drained(&harness, (uint64_t)i + 1);
         harness_read(fd, answer, sizeof(answer));
         assert_memory_equal(answer, "HTTP/1.1 200 ", 13);
     }
@@ -544,9 +529,9 @@ static void test_drain_takes_a_long_queue(void **state)
         fds[i] = harness_connect(&harness);
         harness_write(fds[i], GET("t"), strlen(GET("t")));
     }
-    send_drain(&harness, 1);
+    harness_drain(&harness, 1, 0);
     assert_int_equal(kill(harness.pid, SIGCONT), 0);
-    expect_drained(&harness, 1);
+    harness_expect_drained(&harness, 1);
     for (int i = 0; i < QUEUED; i++) {
         char answer[16] = "";
         assert_true(recv(fds[i], answer, sizeof(answer) - 1, MSG_DONTWAIT) > 0);

@@ -487,24 +487,6 @@ static void test_answer_before_reset(void **state)
 
 /* ---- the drain ---- */
 
-static void send_drain(struct fixture *fixture, uint64_t sequence, uint64_t idle_ms)
-{
-    union link_message message;
-
-    link_message_init(&message, LINK_DRAIN);
-    message.drain.sequence = sequence;
-    message.drain.idle_ms = idle_ms;
-    harness_send(&fixture->harness, &message);
-}
-
-static void expect_drained(struct fixture *fixture, uint64_t sequence)
-{
-    union link_message message;
-
-    harness_expect(&fixture->harness, LINK_DRAINED, &message);
-    assert_int_equal(message.drained.sequence, sequence);
-}
-
 static void test_drain_ends_the_idle(void **state)
 {
     struct fixture fixture;
@@ -515,7 +497,7 @@ static void test_drain_ends_the_idle(void **state)
     open_one(&fixture, &idle);
     open_one(&fixture, &active);
     uint64_t start_ms = harness_now_ms();
-    send_drain(&fixture, 5, 300);
+    harness_drain(&fixture.harness, 5, 300);
     struct pollfd ended = {.fd = idle.visitor, .events = POLLIN};
     do {
         harness_write(active.production, "x", 1);
@@ -533,7 +515,7 @@ static void test_drain_ends_the_idle(void **state)
     }
     assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1); /* and not LINK_DRAINED */
     pass_close(&active);
-    expect_drained(&fixture, 5);
+    harness_expect_drained(&fixture.harness, 5);
     stop(&fixture);
 }
 
@@ -549,7 +531,7 @@ static void test_drain_spares_the_slow(void **state)
     struct stream down = {.from = passed.production, .to = passed.visitor};
     stream_fill(&down);
     uint64_t start_ms = harness_now_ms();
-    send_drain(&fixture, 1, 400);
+    harness_drain(&fixture.harness, 1, 400);
     /* Never so much that all of what is on the way comes through. */
     while (harness_now_ms() - start_ms < 1500) {
         assert_int_equal(poll(NULL, 0, 50), 0); /* the receiver's pace */
@@ -558,7 +540,7 @@ static void test_drain_spares_the_slow(void **state)
         assert_int_equal(harness_ping(&fixture.harness, NULL).passing, 1);
     }
     pass_close(&passed);
-    expect_drained(&fixture, 1);
+    harness_expect_drained(&fixture.harness, 1);
     stop(&fixture);
 }
 
@@ -570,16 +552,16 @@ static void test_drain_is_called_off(void **state)
     (void)state;
     start(&fixture, 0);
     open_one(&fixture, &passed);
-    send_drain(&fixture, 1, 200);
-    send_drain(&fixture, 0, 0);
+    harness_drain(&fixture.harness, 1, 200);
+    harness_drain(&fixture.harness, 0, 0);
     pass_read_nothing(passed.visitor, 400);
     /* Whoever asks again counts the idle time anew. */
     uint64_t start_ms = harness_now_ms();
-    send_drain(&fixture, 2, 200);
+    harness_drain(&fixture.harness, 2, 200);
     pass_read_to_end(passed.visitor, "");
     assert_true(harness_now_ms() - start_ms >= 195);
     pass_close(&passed);
-    expect_drained(&fixture, 2);
+    harness_expect_drained(&fixture.harness, 2);
     stop(&fixture);
 }
 
@@ -591,12 +573,12 @@ static void test_drain_outlives_its_answer(void **state)
 
     (void)state;
     start(&fixture, 0);
-    send_drain(&fixture, 1, 100);
-    expect_drained(&fixture, 1);
+    harness_drain(&fixture.harness, 1, 100);
+    harness_expect_drained(&fixture.harness, 1);
     open_one(&fixture, &passed);
     pass_read_to_end(passed.visitor, "");
     pass_close(&passed);
-    send_drain(&fixture, 0, 0);
+    harness_drain(&fixture.harness, 0, 0);
     open_one(&fixture, &passed);
     pass_read_nothing(passed.visitor, 300);
     pass_close(&passed);
@@ -621,7 +603,7 @@ static void test_drained_is_after_the_last_byte(void **state)
     shutdown(passed.visitor, SHUT_WR);
     pass_read_to_end(passed.production, "");
     close(passed.production);
-    send_drain(&fixture, 3, 2000);
+    harness_drain(&fixture.harness, 3, 2000);
     /* Slower than it would take to be idle, had nothing arrived. */
     while (down.got < down.sent) {
         assert_int_equal(poll(NULL, 0, 100), 0); /* the receiver's pace */
@@ -630,7 +612,7 @@ static void test_drained_is_after_the_last_byte(void **state)
         stream_receive(&down, 5000);
     }
     pass_read_to_end(passed.visitor, "");
-    expect_drained(&fixture, 3);
+    harness_expect_drained(&fixture.harness, 3);
     close(passed.visitor);
     stop(&fixture);
 }
@@ -646,8 +628,8 @@ static void test_drain_cuts_with_a_reset(void **state)
     open_one(&fixture, &passed);
     struct stream down = {.from = passed.production, .to = passed.visitor};
     stream_fill(&down);
-    send_drain(&fixture, 1, 200);
-    expect_drained(&fixture, 1);
+    harness_drain(&fixture.harness, 1, 200);
+    harness_expect_drained(&fixture.harness, 1);
     for (;;) {
         char bytes[65536];
         struct pollfd ready = {.fd = passed.visitor, .events = POLLIN};
